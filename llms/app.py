@@ -1,0 +1,240 @@
+"""The composition root: a configuration in, an aiohttp application out. Opens everything, closes everything."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final, final
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from llms.config.diff import diff
+from llms.config.model import Config, ProviderRow
+from llms.gateway import Fleet, Gateway
+from llms.gateway.assemble import assemble, retire
+from llms.gateway.listing import Listing
+from llms.policies.keys import Keys
+from llms.policies.sessions import Sessions
+from llms.protocol.errors import UpstreamUnavailable
+from llms.protocol.events import Observer
+from llms.providers import discover
+from llms.providers._pool import Pool
+from llms.providers.base import Resources
+from llms.routing.health import Health
+from llms.server.hosts import Hosts, is_loopback
+from llms.server.routes import add_routes
+from llms.server.services import Services
+from llms.stores.opening import open_usage_store
+from llms.tasks import Tasks
+from llms.telemetry.metrics import Metrics
+from llms.telemetry.usage import UsageRecorder
+
+_log = structlog.get_logger()
+_PROBE_EVERY: Final = 60.0
+SERVICES: Final = web.AppKey("services", Services)
+
+
+@final
+class Engine:
+    """One running proxy: what `create_app` puts together, and the few things that may be asked of it."""
+
+    def __init__(
+        self, config: Config, *, environ: Mapping[str, str] | None = None, observers: Sequence[Observer] = ()
+    ) -> None:
+        """Prepare; nothing is opened before the application starts. `observers` hear of every request."""
+        self._config = config
+        self._environ = os.environ if environ is None else environ
+        self._found: dict[str, discover.Found] = {}
+        self._http: aiohttp.ClientSession | None = None
+        self._rng = random.Random()  # noqa: S311 - shares load, guards nothing
+        self._pool = Pool(clock=time.monotonic)
+        self._resources = Resources(
+            http=self._session, pool=self._pool, clock=time.monotonic, now=time.time, environ=self._environ
+        )
+        self._health = Health(clock=time.monotonic, cooldown=self._cooldown)
+        self._metrics = Metrics(known_model=self._knows)
+        self._listing = Listing(fleet=self._fleet, clock=time.monotonic)
+        self.tasks = Tasks()
+        self._observers: list[Observer] = [self._metrics, *observers]
+        self.gateway = Gateway(
+            self._assemble(),
+            health=self._health,
+            observers=self._observers,
+            clock=time.monotonic,
+            now=time.time,
+            rng=self._rng,
+            refresh=self._listing.refresh,
+        )
+        self.services = Services(
+            gateway=self.gateway,
+            keys=_keys(config),
+            hosts=_hosts(config),
+            sessions=Sessions(clock=time.monotonic),
+            tasks=self.tasks,
+            observers=self._observers,
+            exposition=self._metrics.exposition,
+            refresh=self._listing.refresh,
+            clock=time.monotonic,
+            now=time.time,
+            ui=config.ui.enabled,
+        )
+
+    def application(self) -> web.Application:
+        """Return the aiohttp application; starting and stopping it runs the engine."""
+        app = web.Application(client_max_size=self._config.server.max_body)
+        app[SERVICES] = self.services
+        app.cleanup_ctx.append(self._run)
+        add_routes(app, self.services)
+        return app
+
+    async def reload(self, config: Config) -> None:
+        """Put a new configuration in force; requests that run keep the one they began with."""
+        for line in diff(self._config, config):
+            _log.info("configuration changed", change=line)
+        self._config = config
+        self.services.keys = _keys(config)
+        self.services.hosts = _hosts(config)
+        await self._swap()
+
+    def drain(self) -> None:
+        """Take no new requests from now on."""
+        self.services.draining = True
+
+    def interrupt_streams(self) -> None:
+        """End every open stream with an error event that says the server stops."""
+        for stream in list(self.services.streams):
+            stream.interrupt(UpstreamUnavailable("The server is shutting down; send the request again."))
+
+    async def find_local_servers(self) -> None:
+        """Look for local servers on their usual ports; put a change in force."""
+        port = self._config.server.port
+        found = await discover.local_servers(self._session(), self._environ, own_port=port)
+        names = {row.name: row for row in found}
+        gone = [name for name, row in self._found.items() if row.why.startswith("answers") and name not in names]
+        if gone or names.keys() - self._found.keys():
+            for name in gone:
+                del self._found[name]
+            self._found.update(names)
+            await self._swap()
+
+    @property
+    def found(self) -> Mapping[str, discover.Found]:
+        """Return what discovery brought, by provider name."""
+        return self._found
+
+    async def _run(self, app: web.Application) -> AsyncGenerator[None, None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._close_session)
+            stack.push_async_callback(self._pool.close)
+            stack.push_async_callback(self._close_members)
+            store = open_usage_store(self._config.stores.usage, data_dir=data_dir(self._config, self._environ))
+            stack.push_async_callback(store.close)
+            self._observers.append(UsageRecorder(store.add))
+            self._metrics.watch(
+                active_requests=lambda: len(self.gateway.live), queue_depth=self._queued, providers_up=self._up
+            )
+            stack.push_async_callback(self.tasks.close)
+            if self._config.discover:
+                self.tasks.spawn(self.find_local_servers(), name="find local servers")
+                self.tasks.every(lambda: _PROBE_EVERY, self.find_local_servers, name="find local servers")
+            self.tasks.spawn(self._listing.refresh(), name="list models")
+            yield
+
+    def _assemble(self, previous: Fleet | None = None) -> Fleet:
+        config = self._config
+        if config.discover:
+            found = {row.name: row for row in discover.from_environment(self._environ)}
+            local = discover.embedded()
+            self._found = {**found, **({local.name: local} if local else {}), **self._found}
+            rows = {name: _row(row, config) for name, row in self._found.items() if name not in config.providers}
+            config = config.model_copy(update={"providers": {**config.providers, **rows}})
+        return assemble(config, resources=self._resources, health=self._health, rng=self._rng, previous=previous)
+
+    async def _swap(self) -> None:
+        previous = self.gateway.fleet
+        self.gateway.fleet = self._assemble(previous)
+        self.tasks.spawn(self._listing.refresh(), name="list models")
+        await retire(previous, self.gateway.fleet)
+
+    async def _close_members(self) -> None:
+        for member in self.gateway.fleet.members.values():
+            await member.retire()
+
+    def _fleet(self) -> Fleet:
+        return self.gateway.fleet
+
+    def _knows(self, model: str) -> bool:
+        return self.gateway.fleet.catalog.knows(model)
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            self._http = _http_session()
+        return self._http
+
+    async def _close_session(self) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    def _cooldown(self, provider: str) -> float:
+        member = self.gateway.fleet.members.get(provider)
+        return member.row.cooldown if member else self._config.defaults.cooldown
+
+    def _up(self) -> dict[str, bool]:
+        return {name: not member.problem for name, member in self.gateway.fleet.members.items()}
+
+    def _queued(self) -> int:
+        return sum(member.slots.waiting for member in self.gateway.fleet.members.values())
+
+
+def create_app(config: Config, *, environ: Mapping[str, str] | None = None) -> web.Application:
+    """Return an aiohttp application that serves a configuration."""
+    return Engine(config, environ=environ).application()
+
+
+def data_dir(config: Config, environ: Mapping[str, str]) -> Path:
+    """Return where usage and models are kept: LLMS_DATA_DIR, server.data_dir, or the user's data directory."""
+    given = environ.get("LLMS_DATA_DIR") or config.server.data_dir
+    if given:
+        return Path(given).expanduser()
+    import platformdirs
+
+    return platformdirs.user_data_path("llms", appauthor=False)
+
+
+def keys_required(config: Config) -> bool:
+    """Tell whether callers need a key: as configured; `auto` is off on loopback as long as there is no key."""
+    required = config.keys.required
+    return (bool(config.keys.static) or not is_loopback(config.server.host)) if required == "auto" else required
+
+
+def _keys(config: Config) -> Keys:
+    return Keys([key.get_secret_value() for key in config.keys.static], required=keys_required(config))
+
+
+def _hosts(config: Config) -> Hosts:
+    server = config.server
+    return Hosts(bound=server.host, allowed=server.allowed_hosts, origins=server.cors_origins)
+
+
+def _row(found: discover.Found, config: Config) -> ProviderRow:
+    conduct = config.defaults.model_dump(exclude={"model"})
+    return ProviderRow.model_validate(
+        {**conduct, "name": found.name, "type": found.type, "options": dict(found.options)}
+    )
+
+
+def _http_session() -> aiohttp.ClientSession:
+    """Make the one session towards upstreams: no cookies, no proxies, no redirects, no limits of its own."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ttl_dns_cache=300),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),
+        trust_env=False,
+        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
+    )

@@ -1,0 +1,1 @@
+"""Floor 7: the command line. One file a verb; a verb's imports happen when it runs."""

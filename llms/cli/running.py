@@ -1,0 +1,213 @@
+"""Run the server: bind, announce, watch the file, drain on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+
+from llms.app import Engine, keys_required
+from llms.cli.announce import announce
+from llms.cli.ports import bind
+from llms.cli.secrets import secrets_of
+from llms.cli.settings import configuration, fail, read
+from llms.config.load import ConfigError
+from llms.config.model import Config
+from llms.server.hosts import is_loopback
+from llms.server.protocol import Runner
+from llms.telemetry.log import RequestLog, configure
+from llms.telemetry.redact import Redactor
+
+_log = structlog.get_logger()
+_WATCH_SECONDS: Final = 1.0
+_CLOSE_SECONDS: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the command line asks for."""
+
+    config: str | None
+    host: str | None = None
+    port: int | None = None
+    workers: int | None = None
+    no_discover: bool = False
+    no_ui: bool = False
+    insecure: bool = False
+    open_browser: bool = False
+    log_level: str = "info"
+
+    def apply(self, config: Config) -> Config:
+        """Return the configuration with the flags in it; raise ConfigError when the server would stand open."""
+        given = {"host": self.host, "port": self.port, "workers": self.workers}
+        server = config.server.model_copy(update={k: v for k, v in given.items() if v is not None})
+        update: dict[str, Any] = {"server": server}
+        if self.no_discover:
+            update["discover"] = False
+        if self.no_ui:
+            update["ui"] = config.ui.model_copy(update={"enabled": False})
+        if self.insecure:
+            update["keys"] = config.keys.model_copy(update={"required": False})
+        return config.model_copy(update=update)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What stays the same while configurations come and go."""
+
+    plan: Plan
+    redactor: Redactor
+    request_log: RequestLog
+
+
+def run(plan: Plan) -> None:
+    """Serve until told to stop."""
+    config = plan.apply(configuration(plan.config))
+    _refuse_open_door(config)
+    redactor = Redactor(secrets_of(config, os.environ))
+    log = configure(level=plan.log_level, pretty=sys.stderr.isatty(), stream=sys.stderr, redactor=redactor)
+    desk = Desk(plan, redactor, RequestLog(log))
+    sock = bind(config.server.host, config.server.port, shared=config.server.workers > 1)
+    config = _with_port(config, sock)
+    if config.server.workers > 1:
+        from llms.cli.workers import supervise
+
+        supervise(config.server.workers, lambda first: _serve(desk, config, sock, first=first))
+    else:
+        _serve(desk, config, sock, first=True)
+
+
+def _refuse_open_door(config: Config) -> None:
+    if is_loopback(config.server.host):
+        return
+    if keys_required(config) and not config.keys.static:
+        fail(
+            f"Refused to listen on {config.server.host} without a key: whoever reaches it could use your providers.\n"
+            "Set LLMS_API_KEY (or keys.static in providers.yaml), or say --insecure if you mean it."
+        )
+
+
+def _with_port(config: Config, sock: socket.socket) -> Config:
+    port = sock.getsockname()[1]
+    return config.model_copy(update={"server": config.server.model_copy(update={"port": port})})
+
+
+def _serve(desk: Desk, config: Config, sock: socket.socket, *, first: bool) -> None:
+    main = _main(desk, config, sock, first=first)
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(main)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's, where it is installed; it is faster and not needed."""
+    if os.environ.get("LLMS_LOOP") == "asyncio":
+        return None
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _main(desk: Desk, config: Config, sock: socket.socket, *, first: bool) -> None:
+    engine = Engine(config, observers=[desk.request_log])
+    runner = Runner(engine.application())
+    await runner.setup()
+    try:
+        site = web.SockSite(runner, sock, backlog=4096)
+        await site.start()
+        if first:
+            announce(engine, config, open_browser=desk.plan.open_browser)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+        stop = _on_signals()
+        if config.source is not None:
+            engine.tasks.spawn(_watch(desk, Path(config.source), engine), name="watch configuration")
+        await stop.wait()
+        await _drain(engine, site, config.server.drain)
+    finally:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS + 5):
+                await runner.cleanup()
+
+
+def _on_signals() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set; a second one ends the process at once."""
+    stop = asyncio.Event()
+
+    def told() -> None:
+        if stop.is_set():
+            os._exit(130)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, told)
+        except (NotImplementedError, RuntimeError):
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(told))
+    return stop
+
+
+async def _drain(engine: Engine, site: web.BaseSite, seconds: float) -> None:
+    """Take nothing new, let what runs finish, end the rest with an error event."""
+    engine.drain()
+    await site.stop()
+    live = engine.gateway.live
+    _log.info("draining", requests=len(live), seconds=seconds)
+    deadline = asyncio.get_running_loop().time() + seconds
+    while live and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.05)
+    if live:
+        _log.warning("ended with requests open", requests=len(live))
+        engine.interrupt_streams()
+        await asyncio.sleep(0.1)
+
+
+async def _watch(desk: Desk, path: Path, engine: Engine) -> None:
+    """Put changes of the file in force: seen by its time stamp, or told by SIGHUP."""
+    told = asyncio.Event()
+    with contextlib.suppress(AttributeError, NotImplementedError, RuntimeError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, told.set)
+    seen = _stamp(path)
+    while True:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_WATCH_SECONDS):
+                await told.wait()
+        stamp = _stamp(path)
+        if stamp == seen and not told.is_set():
+            continue
+        seen = stamp
+        told.clear()
+        await _reload(desk, path, engine)
+
+
+async def _reload(desk: Desk, path: Path, engine: Engine) -> None:
+    try:
+        config = desk.plan.apply(await asyncio.to_thread(read, str(path)))
+    except ConfigError as error:
+        _log.error("configuration not changed: the file has problems", problems=str(error).splitlines())
+        return
+    desk.redactor.update(secrets_of(config, os.environ))
+    await engine.reload(config)
+    _log.info("configuration in force", file=str(path))
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size

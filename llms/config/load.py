@@ -1,0 +1,171 @@
+"""Find, read and check providers.yaml; report everything that is wrong with it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from llms.config.compose import compose
+from llms.config.model import Batch, Config, Defaults, Keys, ModelRow, Resume, Server, Stores, Ui
+from llms.config.names import check_model_name
+from llms.config.problems import ConfigError, OptionProblem, Problem
+from llms.config.reading import Reading
+from llms.config.references import check_references
+from llms.config.report import Report
+from llms.config.rows import ValidateOptions, read_rows
+from llms.config.source import checked, read
+from llms.config.values import Flag, Refusal, did_you_mean
+
+__all__ = [
+    "FILENAME",
+    "ConfigError",
+    "OptionProblem",
+    "Problem",
+    "ValidateOptions",
+    "find",
+    "load",
+    "loads",
+    "without_file",
+]
+
+FILENAME = "providers.yaml"
+UNBUILT = ("cluster", "budgets")
+_SECTIONS = {"server": Server, "keys": Keys, "stores": Stores, "resume": Resume, "batch": Batch, "ui": Ui}
+_KNOWN = ("discover", "defaults", "providers", "models", *_SECTIONS)
+
+
+def find(explicit: str | None, *, environ: Mapping[str, str], cwd: Path) -> Path | None:
+    """Return the file to load: `explicit`, LLMS_CONFIG, ./providers.yaml, or that of the user; None for none.
+
+    A file that was named is returned even where it does not exist, so that loading it says so.
+    """
+    named = explicit or environ.get("LLMS_CONFIG")
+    if named:
+        return cwd / Path(named).expanduser()
+    candidates = (cwd / FILENAME, _user_directory(environ) / FILENAME)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _user_directory(environ: Mapping[str, str]) -> Path:
+    given = environ.get("XDG_CONFIG_HOME")
+    if given and Path(given).is_absolute():
+        return Path(given) / "llms"
+    import platformdirs
+
+    return platformdirs.user_config_path("llms", appauthor=False)
+
+
+def without_file() -> Config:
+    """Return the configuration of a start without a file: defaults, and discovery on."""
+    return Config(discover=True)
+
+
+def load(
+    path: Path,
+    *,
+    environ: Mapping[str, str],
+    validate_options: ValidateOptions,
+    known_providers: Collection[str] = (),
+) -> Config:
+    """Return what the file says; raise ConfigError with every problem. See `loads`."""
+    return loads(
+        read(path),
+        filename=str(path),
+        environ=environ,
+        validate_options=validate_options,
+        known_providers=known_providers,
+    )
+
+
+def loads(
+    text: str,
+    *,
+    filename: str,
+    environ: Mapping[str, str],
+    validate_options: ValidateOptions,
+    known_providers: Collection[str] = (),
+) -> Config:
+    """Return what `text` says; raise ConfigError with every problem.
+
+    `known_providers` are names that discovery may bring, so that targets may use them where it is on.
+    """
+    report = Report(checked(text, filename=filename))
+    root = compose(report)
+    report.root = root
+    if root is None or root.value is None:
+        report.raise_if_any()
+        return Config(source=filename)
+    if not isinstance(root.value, dict):
+        report.raise_if_any()
+        report.add((), "the file must be a mapping", 'write "providers:" at the left margin and rows below it')
+        raise report.error()
+    reading = Reading(root, report, environ=environ)
+    config = _build(reading, filename, validate_options, known_providers)
+    report.raise_if_any()
+    return config
+
+
+def _build(
+    reading: Reading, filename: str, validate_options: ValidateOptions, known_providers: Collection[str]
+) -> Config:
+    """Read every section; where one has problems, its defaults stand in so that the others are checked too."""
+    _check_keys(reading)
+    sections = {name: reading.section((name,), model) or model() for name, model in _SECTIONS.items()}
+    discover = _discover(reading)
+    defaults = reading.section(("defaults",), Defaults) or Defaults()
+    rows, skipped = read_rows(reading, defaults=defaults, validate_options=validate_options)
+    models, written = _models(reading)
+    notes = check_references(
+        written,
+        report=reading.report,
+        configured=reading.keys(("providers",), example=""),
+        skipped=skipped,
+        discovered=known_providers,
+        discover=discover,
+    )
+    return Config(
+        discover=discover,
+        defaults=defaults,
+        providers=rows,
+        models=models,
+        skipped=skipped,
+        notes=tuple(notes),
+        source=filename,
+        secret_paths=frozenset(reading.secret_paths),
+        **sections,
+    )
+
+
+def _check_keys(reading: Reading) -> None:
+    for key in reading.keys((), example=""):
+        if key in UNBUILT and reading.value((key,)) is not None:
+            reading.report.add((key,), "not built yet", "remove it")
+        elif key not in _KNOWN and key not in UNBUILT:
+            hint = None if reading.report.crowded else did_you_mean(key, _KNOWN)
+            reading.report.add((key,), "unknown key", hint or f"known keys are {', '.join(_KNOWN)}")
+
+
+def _discover(reading: Reading) -> bool:
+    raw = reading.value(("discover",))
+    try:
+        return raw is not None and bool(Flag().read(raw))
+    except Refusal as refusal:
+        reading.report.add(("discover",), refusal.message, refusal.hint)
+        return False
+
+
+def _models(reading: Reading) -> tuple[dict[str, ModelRow], dict[str, Any]]:
+    """Return the rows of `models:` that are valid, and all of them as they were written."""
+    models: dict[str, ModelRow] = {}
+    written: dict[str, Any] = {}
+    for name in reading.keys(("models",), example='{name: {targets: ["provider/model"]}}'):
+        try:
+            check_model_name(name)
+        except Refusal as refusal:
+            reading.report.add(("models", name), refusal.message, refusal.hint)
+        written[name] = reading.value(("models", name))
+        row = reading.checked(("models", name), written[name], ModelRow)
+        if row is not None:
+            models[name] = row
+    return models, written

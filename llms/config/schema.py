@@ -1,0 +1,123 @@
+"""Describe providers.yaml as a JSON Schema, for editors that complete and check while one writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from llms.config.model import Batch, Conduct, Defaults, Keys, ModelRow, Resume, Server, Stores, Ui
+from llms.config.values import Flag
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "server": Server,
+    "defaults": Defaults,
+    "keys": Keys,
+    "stores": Stores,
+    "resume": Resume,
+    "batch": Batch,
+    "ui": Ui,
+}
+_NOT_BUILT = {"type": "null", "description": "Not built yet."}
+
+
+def json_schema(option_schemas: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the JSON Schema (draft 7) of providers.yaml.
+
+    `option_schemas` holds, for each provider type, the schema of the keys that are its own.
+    """
+    definitions = _definitions()
+    rows = _row_schema(option_schemas, definitions)
+    names = {"type": "object", "additionalProperties": {"$ref": "#/$defs/ModelRow"}}
+    properties: dict[str, Any] = {
+        "discover": _nullable(Flag().schema()) | {"description": "Look for providers in the environment too."},
+        **{name: {"$ref": f"#/$defs/{model.__name__}"} for name, model in _SECTIONS.items()},
+        "providers": {
+            "type": ["object", "null"],
+            "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"},
+            "additionalProperties": rows,
+        },
+        "models": names
+        | {"type": ["object", "null"], "propertyNames": {"pattern": r"^(?=\S)[^\s*]*\*?[^\s*]*$", "maxLength": 300}},
+        "cluster": _NOT_BUILT,
+        "budgets": _NOT_BUILT,
+    }
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "providers.yaml",
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "properties": properties,
+        "$defs": definitions,
+    }
+
+
+def _definitions() -> dict[str, Any]:
+    """Return the schemas of all sections by name; what `load` takes beside their plain form is put in."""
+    models: list[type[BaseModel]] = [*_SECTIONS.values(), Conduct, ModelRow]
+    _, described = models_json_schema([(model, "validation") for model in models], ref_template="#/$defs/{model}")
+    definitions: dict[str, Any] = _without_titles(described["$defs"])
+    for name, definition in definitions.items():
+        if name not in ("ModelRow", "Target"):
+            definition["type"] = ["object", "null"]
+    weightless = {"type": "object", "properties": {"weight": {"const": 0}}, "required": ["weight"]}
+    definitions["ModelRow"]["properties"]["targets"] |= {"minItems": 1, "contains": {"not": weightless}}
+    as_text = definitions["Target"]["properties"]["target"]
+    definitions["Target"] = {"anyOf": [as_text, definitions["Target"]]}
+    return definitions
+
+
+def _row_schema(option_schemas: Mapping[str, dict[str, Any]], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a provider row; the keys of each type are checked where `type` names it."""
+    shared = definitions.pop("Conduct")["properties"] | {"enabled": Flag().schema()}
+    kind: dict[str, Any] = {"type": "string", "description": "What kind of provider this is."}
+    if option_schemas:
+        kind["enum"] = sorted(option_schemas)
+    branches = []
+    for name in sorted(option_schemas):
+        own = _hoisted(name, option_schemas[name], definitions)
+        open_keys = dict.fromkeys(("type", *shared), True)
+        condition = {"properties": {"type": {"const": name}}, "required": ["type"]}
+        branches.append({"if": condition, "then": own | {"properties": open_keys | own.get("properties", {})}})
+    row = {"type": "object", "required": ["type"], "properties": {"type": kind, **shared}}
+    return row | {"allOf": branches} if branches else row
+
+
+def _hoisted(name: str, schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema with its own `$defs` moved into `definitions`, under names that cannot clash."""
+    prefix = f"#/$defs/{name}."
+    for key, definition in schema.get("$defs", {}).items():
+        definitions[f"{name}.{key}"] = _repointed(definition, prefix)
+    rest = {key: value for key, value in schema.items() if key not in ("$defs", "$schema", "title")}
+    moved: dict[str, Any] = _repointed(rest, prefix)
+    return moved
+
+
+def _repointed(schema: Any, prefix: str) -> Any:
+    if isinstance(schema, list):
+        return [_repointed(item, prefix) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: value.replace("#/$defs/", prefix, 1)
+        if key == "$ref" and isinstance(value, str)
+        else _repointed(value, prefix)
+        for key, value in schema.items()
+    }
+
+
+def _without_titles(schema: Any) -> Any:
+    """Drop the titles that are made of field names: editors show them in place of the description."""
+    if isinstance(schema, list):
+        return [_without_titles(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _without_titles(value) for key, value in schema.items() if not (key == "title" and isinstance(value, str))
+    }
+
+
+def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}

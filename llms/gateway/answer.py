@@ -1,0 +1,107 @@
+"""What the gateway hands out: a committed stream, or a whole answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, final
+
+from llms.gateway.exchange import Exchange
+from llms.gateway.lease import Lease, provider_error
+from llms.protocol.chat import Chunk, Completion, Usage
+from llms.protocol.conform import Conform
+from llms.protocol.errors import LlmsError, UpstreamTruncated
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole answer and where it came from."""
+
+    completion: Completion
+    exchange: Exchange
+
+
+@final
+class Answer:
+    """A committed stream: its first chunk has arrived. Use it as `async with`; leaving stops the upstream."""
+
+    __slots__ = ("_conform", "_first", "_generator", "_lease", "exchange")
+
+    def __init__(self, first: Chunk, *, lease: Lease, conform: Conform, exchange: Exchange) -> None:
+        """Take over the lease of the attempt that brought the first chunk."""
+        self._first = first
+        self._lease = lease
+        self._conform = conform
+        self.exchange = exchange
+        self._generator: AsyncGenerator[Chunk, None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """Yield what clients may see, to the end; raise one LlmsError when the upstream fails on the way."""
+        self._generator = self._chunks()
+        return self._generator
+
+    async def _chunks(self) -> AsyncGenerator[Chunk, None]:
+        lease, exchange, apply = self._lease, self.exchange, self._conform.apply
+        source, deadline = lease.source, lease.deadline
+        assert source is not None
+        deadline.moved()
+        arm, disarm = deadline.arm, deadline.disarm
+        idle = lease.member.row.timeouts.idle
+        silent = f"{lease.target.provider}: the upstream sent nothing for {idle:g} s"
+        try:
+            exchange.chunks += len(self._first.objects)
+            yield self._first
+            arm(idle, silent)
+            async for chunk in source:
+                disarm()
+                exchange.skipped += chunk.skipped
+                seen = apply(chunk)
+                if seen is not None:
+                    exchange.chunks += len(seen.objects)
+                    yield seen
+                arm(idle, silent)
+            disarm()
+            if not self._conform.complete:
+                raise UpstreamTruncated(f"{lease.target.provider}: the stream ended without a finish reason")
+            if (last := self._conform.last()) is not None:
+                yield last
+            exchange.finished = True
+        except asyncio.CancelledError as cancelled:
+            late = deadline.expired()
+            if late is None:
+                raise
+            self._fail(late)
+            raise late from cancelled
+        except Exception as failure:
+            error = provider_error(failure, provider=lease.target.provider)
+            self._fail(error)
+            raise error from None
+
+    def _fail(self, error: LlmsError) -> None:
+        self.exchange.error = error
+        self._lease.failed(error)
+
+    async def aclose(self) -> None:
+        """Stop the upstream, release its slot, and close the account."""
+        try:
+            if self._generator is not None:
+                await self._generator.aclose()
+        finally:
+            self._lease.deadline.close()
+            self.exchange.usage = Usage.of(self._conform.usage) or self.exchange.usage
+            self.exchange.finish_reason = self._conform.finish
+            try:
+                await self._lease.close()
+            finally:
+                self.exchange.end(committed=True)

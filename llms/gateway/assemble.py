@@ -1,0 +1,72 @@
+"""Build the fleet of a configuration; providers whose row did not change stay in service as they are."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+import structlog
+from pydantic import ValidationError
+
+from llms.config.model import Config, ProviderRow
+from llms.gateway.fleet import Fleet, Member
+from llms.providers import registry
+from llms.providers.base import ProviderSettings, Resources
+from llms.routing.catalog import Catalog, named
+from llms.routing.health import Health
+from llms.routing.planner import Planner
+
+_log = structlog.get_logger()
+
+
+def assemble(
+    config: Config, *, resources: Resources, health: Health, rng: random.Random, previous: Fleet | None = None
+) -> Fleet:
+    """Return the fleet of a configuration; nothing is sent to any upstream, and no broken row stops the others."""
+    old: Mapping[str, Member] = previous.members if previous is not None else {}
+    members = {
+        name: old[name] if name in old and old[name].row == row else _build(row, resources)
+        for name, row in config.providers.items()
+    }
+    catalog = Catalog(
+        {name: named(row) for name, row in config.models.items()},
+        members,
+        default=config.defaults.model,
+        skipped=config.skipped,
+    )
+    for name, member in members.items():
+        if member.listed is not None:
+            catalog.set_list(name, member.listed)
+    return Fleet(config, members, catalog, Planner(health=health, rng=rng))
+
+
+async def retire(previous: Fleet, current: Fleet) -> None:
+    """Let go of the members that the current fleet does not use any more."""
+    for name, member in previous.members.items():
+        if current.members.get(name) is not member:
+            await member.retire()
+
+
+def _build(row: ProviderRow, resources: Resources) -> Member:
+    try:
+        settings = ProviderSettings(
+            name=row.name,
+            type=row.type,
+            options=registry.parse(row.type, row.options),
+            connect_timeout=row.timeouts.connect,
+            max_event=row.limits.max_event,
+        )
+        return Member(row, registry.build(settings, resources))
+    except (ImportError, registry.UnknownType, ValidationError, ValueError) as failure:
+        problem = f"provider type {row.type!r} cannot be used: {_words(failure)}"
+    except Exception as failure:
+        _log.exception("provider failed to start", provider=row.name)
+        problem = f"the provider failed to start with {type(failure).__name__}"
+    _log.warning("provider is out of service", provider=row.name, problem=problem)
+    return Member(row, None, problem=problem)
+
+
+def _words(failure: Exception) -> str:
+    if isinstance(failure, ValidationError):
+        return "; ".join(error["msg"] for error in failure.errors(include_url=False, include_input=False))
+    return str(failure)

@@ -1,0 +1,91 @@
+"""One attempt's hold on a target: slot, health count, provider and its generator, let go together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from typing import final
+
+import structlog
+
+from llms.gateway.fleet import Member
+from llms.protocol.chat import ChatRequest, Chunk
+from llms.protocol.errors import LlmsError, UpstreamError
+from llms.routing.catalog import Target
+from llms.routing.health import Health
+from llms.streaming.deadline import Deadline
+
+_log = structlog.get_logger()
+
+
+@final
+class Lease:
+    """Hold a target from the start of an attempt to the end of its answer."""
+
+    __slots__ = ("_clock", "_health", "_since", "deadline", "member", "source", "target")
+
+    def __init__(
+        self, target: Target, member: Member, *, health: Health, deadline: Deadline, clock: Callable[[], float]
+    ) -> None:
+        """Take a slot that was waited for before."""
+        self.target = target
+        self.member = member
+        self.deadline = deadline
+        self._health = health
+        self._clock = clock
+        self._since = clock()
+        self.source: AsyncGenerator[Chunk, None] | None = None
+        member.enter()
+        health.started(target)
+
+    def start(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Chunk, None]:
+        """Begin the provider's work."""
+        self.source = self.member.require().chat(request.for_model(self.target.model), stream=stream)
+        return self.source
+
+    async def pull(self, seconds: float, what: str) -> Chunk | None:
+        """Wait for one chunk; None at the end. Raise an LlmsError, whatever the provider raised."""
+        assert self.source is not None
+        self.deadline.arm(seconds, what)
+        try:
+            return await self.source.__anext__()
+        except StopAsyncIteration:
+            return None
+        except asyncio.CancelledError as cancelled:
+            raise self.deadline.expired() or cancelled from None
+        except Exception as failure:
+            raise provider_error(failure, provider=self.target.provider) from None
+        finally:
+            self.deadline.disarm()
+
+    def committed(self) -> None:
+        """Note that the first chunk is there."""
+        self._health.committed(self.target, self._clock() - self._since)
+
+    def failed(self, error: LlmsError) -> None:
+        """Note that the target failed."""
+        self._health.failed(self.target, error)
+
+    def seconds(self) -> float:
+        """Return the seconds since the attempt began."""
+        return self._clock() - self._since
+
+    async def close(self) -> None:
+        """Stop the upstream's work and let go of everything."""
+        try:
+            if self.source is not None:
+                with contextlib.suppress(Exception):
+                    await self.source.aclose()
+        finally:
+            self._health.ended(self.target)
+            self.member.slots.release(self._clock() - self._since)
+            await self.member.leave()
+
+
+def provider_error(failure: Exception, *, provider: str) -> LlmsError:
+    """Return an error of ours as it is, and one for any other exception of a provider, which is logged."""
+    if isinstance(failure, LlmsError):
+        return failure
+    _log.error("provider raised", provider=provider, exc_info=failure)
+    return UpstreamError(f"{provider}: the provider failed with {type(failure).__name__}")

@@ -1,0 +1,148 @@
+"""The nouns of a chat: what is asked, what comes back piece by piece, what comes back whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, final
+
+from llms.protocol import json
+
+ChunkObject = dict[str, Any]
+"""One `chat.completion.chunk` as decoded JSON: `id, object, created, model, choices[{index, delta, finish_reason}]`."""
+
+CompletionObject = dict[str, Any]
+"""One `chat.completion` as decoded JSON: the same head, `choices[{index, message, finish_reason}]`, `usage`."""
+
+FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+
+StreamUsage = Literal["ask", "native", "none"]
+"""How an upstream tells usage in a stream: asked by `stream_options`, by itself, or not at all."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One chat completion request: the decoded body, whole and unchanged, and what routing reads of it."""
+
+    body: Mapping[str, Any]
+    model: str
+    stream: bool = False
+    include_usage: bool = False
+    """The client asked for a usage chunk at the end of the stream."""
+    hops: int = 0
+    """How many `llms` nodes the request has passed; sent on as `x-llms-hops`."""
+    request_id: str = ""
+
+    def for_model(self, model: str) -> ChatRequest:
+        """Return the same request under the upstream's own model id."""
+        return self if model == self.model else replace(self, model=model)
+
+    def encode(self, *, stream: bool, ask_usage: bool = False) -> bytes:
+        """Return the JSON body for an upstream: every field of the client, with our `model` and `stream`.
+
+        `ask_usage` adds `stream_options.include_usage`; other options of the client stay.
+        """
+        body = {**self.body, "model": self.model}
+        if stream:
+            body["stream"] = True
+            if ask_usage and not self.include_usage:
+                body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+        else:
+            body.pop("stream_options", None)
+            if "stream" in body:
+                body["stream"] = False
+        return json.dumps(body)
+
+
+@final
+class Chunk:
+    """What one read of an upstream brought: one or more `chat.completion.chunk` objects, in order.
+
+    An upstream that sends twenty events in one packet costs one chunk, one pass through the stages and one
+    write. The bytes of each object are kept beside it, so relaying never encodes again; an object built
+    here has none until somebody asks.
+    """
+
+    __slots__ = ("bytes_of", "objects", "skipped", "upstream_request_id")
+
+    def __init__(self, objects: Sequence[ChunkObject], bytes_of: Sequence[bytes | None] | None = None) -> None:
+        """Keep `objects`, and in `bytes_of` the JSON text of each (without a raw line break) where it is known."""
+        self.objects = objects
+        self.bytes_of = bytes_of
+        self.skipped = 0
+        """Malformed events of the upstream that were left out before this chunk."""
+        self.upstream_request_id = ""
+        """The upstream's own id of the request, on the first chunk where known."""
+
+    @classmethod
+    def of(cls, *objects: ChunkObject) -> Chunk:
+        """Make a chunk of objects that have no bytes yet."""
+        return cls(objects)
+
+    def payloads(self) -> Sequence[bytes]:
+        """Return the JSON text of each object, encoding those that have none."""
+        if self.bytes_of is None:
+            return [json.dumps(item) for item in self.objects]
+        return [
+            json.dumps(item) if payload is None else payload
+            for item, payload in zip(self.objects, self.bytes_of, strict=True)
+        ]
+
+    def __repr__(self) -> str:
+        return f"Chunk({list(self.objects)!r})"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one request; `reported` by the upstream, `estimated` by us, or `unknown`: never mixed."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    source: Literal["reported", "estimated", "unknown"] = "unknown"
+
+    @classmethod
+    def of(cls, usage: object) -> Usage | None:
+        """Read an OpenAI `usage` object; None when there is nothing to read."""
+        if not isinstance(usage, dict):
+            return None
+        return cls(
+            prompt_tokens=_count(usage, "prompt_tokens"),
+            completion_tokens=_count(usage, "completion_tokens"),
+            cached_tokens=_count(usage.get("prompt_tokens_details"), "cached_tokens"),
+            reasoning_tokens=_count(usage.get("completion_tokens_details"), "reasoning_tokens"),
+            source="reported",
+        )
+
+
+def _count(holder: object, key: str) -> int:
+    value = holder.get(key) if isinstance(holder, dict) else None
+    return value if isinstance(value, int) and 0 <= value < 2**53 else 0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One whole answer and its bytes, unknown fields included."""
+
+    object: CompletionObject
+    payload: bytes
+
+    @property
+    def usage(self) -> Usage | None:
+        """Return the upstream's usage, if it told any."""
+        return Usage.of(self.object.get("usage"))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One model that a provider lists; `extra` holds what else is known (context window, modalities, price)."""
+
+    id: str
+    owned_by: str = ""
+    created: int = 0
+    extra: Mapping[str, Any] = field(default_factory=dict)

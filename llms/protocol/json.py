@@ -1,0 +1,65 @@
+"""JSON as every side reads it: orjson first, the standard library where orjson would change or refuse what is legal."""
+
+from __future__ import annotations
+
+import json as _stdlib
+from typing import Any, NoReturn
+
+import orjson
+
+MAX_DEPTH = 100
+_EXACT_INTEGER = float(2**63)
+
+
+def loads(data: bytes) -> Any:
+    """Decode JSON text; raise ValueError for anything that is not strict UTF-8 JSON.
+
+    Lone surrogate escapes are legal JSON that orjson refuses, and integers beyond 64 bits become floats in
+    it: both go through the standard library (which is told to refuse NaN and Infinity).
+    """
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        if b"\\u" not in data:
+            raise
+        return exact_loads(data)
+    if value.__class__ is dict and any(
+        item.__class__ is float and not -_EXACT_INTEGER < item < _EXACT_INTEGER for item in value.values()
+    ):
+        return exact_loads(data)
+    return value
+
+
+def exact_loads(data: bytes) -> Any:
+    """Decode with the standard library: any integer, lone surrogates kept, no NaN."""
+    try:
+        return _stdlib.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def dumps(value: Any) -> bytes:
+    """Encode as compact UTF-8 JSON; lone surrogates and huge integers are kept by escaping."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return _stdlib.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def is_deeper_than(value: Any, limit: int = MAX_DEPTH) -> bool:
+    """Tell whether lists and objects are nested over `limit` levels, without recursion."""
+    level = [value]
+    for _ in range(limit + 1):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if parent.__class__ is dict else parent)
+            if child.__class__ is dict or child.__class__ is list
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,168 @@
+"""Turn an upstream's refusal (a status and whatever body came with it) into an error of ours.
+
+The status, the code and the patience asked for are the upstream's; the words are its own too, but for a
+refused key, whose message names the provider and the fix instead.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from llms.protocol import errors, json
+
+_CONTEXT_WORDS: Final = re.compile(
+    r"context[_ ](length|window|size)|maximum context|prompt is too long|too many (input )?tokens|max_prompt_tokens",
+    re.IGNORECASE,
+)
+_TAG: Final = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_MESSAGE_LIMIT: Final = 2000
+_OVERLOADED: Final = frozenset({429, 503, 529})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an upstream said when it refused."""
+
+    provider: str
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] | None = None
+    """By lower-case name (or case-insensitive)."""
+    now: float = 0.0
+    """Unix seconds, to read a Retry-After that is a date."""
+    secrets: Collection[str] = ()
+    """Values that must not reach a client."""
+
+
+def error_for(refusal: Refusal) -> errors.LlmsError:
+    """Return the error that a client gets for an upstream's refusal."""
+    told = _read(refusal.body)
+    message = redact(told.message, refusal.secrets) or f"status {refusal.status} without a message"
+    retry_after = patience(refusal.headers or {}, now=refusal.now)
+    error = _classify(refusal, told, f"{refusal.provider}: {message}", retry_after)
+    error.upstream_request_id = (refusal.headers or {}).get("x-request-id", "")
+    return error
+
+
+def error_for_event(item: Any, *, provider: str, secrets: Collection[str] = ()) -> errors.LlmsError:
+    """Return the error for an error event inside a stream; a numeric code counts as its status."""
+    found = item.get("error") if isinstance(item, dict) else item
+    code = found.get("code") or found.get("status") if isinstance(found, dict) else None
+    status = int(code) if isinstance(code, (int, str)) and str(code).isdigit() and 400 <= int(code) <= 599 else 502
+    wrapped = item if isinstance(item, dict) and "error" in item else {"error": item}
+    return error_for(Refusal(provider, status, json.dumps(wrapped), secrets=secrets))
+
+
+def redact(text: str, secrets: Collection[str]) -> str:
+    """Return text without any of the secret values."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    return text
+
+
+def patience(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Return the seconds of `retry-after-ms` or `Retry-After` (seconds or an HTTP date); None when absent."""
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        value = headers.get("retry-after", "")
+        return max(0.0, float(value)) if value else None
+    except ValueError:
+        try:
+            return max(0.0, email.utils.parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - now)
+        except (ValueError, TypeError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    message: str = ""
+    code: str | None = None
+    param: str | None = None
+
+
+def _read(body: bytes) -> _Told:
+    """Find message, code and param in any of the shapes that upstreams answer errors in."""
+    try:
+        value = json.loads(body) if body.strip() else {}
+    except ValueError:
+        return _Told(_plain(body))
+    if isinstance(value, list) and value:
+        value = value[0]
+    found = value.get("error", value.get("detail", value)) if isinstance(value, dict) else value
+    if isinstance(found, str):
+        return _Told(found[:_MESSAGE_LIMIT])
+    if isinstance(found, list):
+        return _Told("; ".join(_detail(d) for d in found[:8])[:_MESSAGE_LIMIT])
+    if not isinstance(found, dict):
+        return _Told()
+    message = found.get("message") or found.get("msg") or found.get("error") or ""
+    if not isinstance(message, str):
+        message = json.dumps(message).decode()
+    code = found.get("code")
+    if not isinstance(code, str) or code.isdigit():
+        kind = found.get("type")
+        code = kind if isinstance(kind, str) and kind in ("insufficient_quota", "exceed_context_size_error") else None
+    param = found.get("param")
+    return _Told(message[:_MESSAGE_LIMIT], code, param if isinstance(param, str) else None)
+
+
+def _detail(item: object) -> str:
+    if not isinstance(item, dict):
+        return str(item)
+    place = ".".join(str(p) for p in item.get("loc", ()))
+    return f"{place}: {item.get('msg', '')}" if place else str(item.get("msg", item))
+
+
+def _plain(body: bytes) -> str:
+    """Return the words of an HTML or text body, without markup, for a message."""
+    text = body[: _MESSAGE_LIMIT * 4].decode("utf-8", "replace")
+    return " ".join(_TAG.sub(" ", text).split())[:200]
+
+
+def _classify(refusal: Refusal, told: _Told, message: str, retry_after: float | None) -> errors.LlmsError:
+    status = refusal.status
+    if status == 401:
+        return refused_key(refusal.provider)
+    if status == 508:
+        return errors.LoopDetected(message)
+    if 300 <= status < 400:
+        return errors.UpstreamProtocolError(f"{refusal.provider}: answered with a redirect, which is not followed")
+    if _is_overflow(status, told):
+        return errors.ContextLengthExceeded(message, param=told.param or "messages")
+    if status in _OVERLOADED:
+        code = told.code or ("rate_limit_exceeded" if status == 429 else None)
+        return errors.UpstreamOverloaded(message, code=code, retry_after=retry_after, status=status)
+    if status in (408, 504):
+        code = told.code or "upstream_timeout"
+        return errors.UpstreamError(message, code=code, retry_after=retry_after, status=status)
+    if status >= 500:
+        return errors.UpstreamError(message, code=told.code, retry_after=retry_after, status=status)
+    return errors.UpstreamRejected(
+        message, code=told.code or _code_of(status), param=told.param, retry_after=retry_after, status=status
+    )
+
+
+def refused_key(provider: str) -> errors.UpstreamAuthenticationFailed:
+    """Return the error for an upstream that refuses our configured key."""
+    return errors.UpstreamAuthenticationFailed(
+        f"{provider}: the upstream refused the key configured for it. "
+        f"Put a valid one into providers.{provider}.api_key (or the environment variable it names)."
+    )
+
+
+def _is_overflow(status: int, told: _Told) -> bool:
+    if told.code in ("context_length_exceeded", "exceed_context_size_error"):
+        return True
+    return status in (400, 413, 422) and bool(_CONTEXT_WORDS.search(told.message))
+
+
+def _code_of(status: int) -> str:
+    return {403: "permission_denied", 404: "model_not_found", 413: "request_too_large", 429: "rate_limit_exceeded"}.get(
+        status, "invalid_request"
+    )

@@ -1,0 +1,96 @@
+"""The bytes of an OpenAI chat stream, read by read, as chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import orjson
+
+from llms.protocol import json
+from llms.protocol.chat import Chunk, ChunkObject
+from llms.protocol.errors import LlmsError, UpstreamProtocolError
+from llms.protocol.refusals import error_for_event
+from llms.protocol.sse import Decoder, Event, EventTooLong
+
+
+class ChunkReader:
+    """Decode each event once, keep its bytes, leave out what is no chunk, and notice errors and the end.
+
+    After a feed, `error` holds what the upstream reported (the chunk returned came before it), and `done`
+    tells that `[DONE]` was read.
+    """
+
+    __slots__ = ("_decoder", "_provider", "_secrets", "_skipped", "done", "error")
+
+    def __init__(self, *, provider: str, max_event: int, secrets: Collection[str] = ()) -> None:
+        """Take the provider's name and secrets for error messages; `max_event` is in bytes."""
+        self._decoder = Decoder(max_event=max_event)
+        self._provider = provider
+        self._secrets = secrets
+        self._skipped = 0
+        self.done = False
+        self.error: LlmsError | None = None
+
+    def feed(self, data: bytes) -> Chunk | None:
+        """Return what one read completed; None when it completed nothing."""
+        try:
+            events = self._decoder.feed(data)
+        except EventTooLong as problem:
+            self.error = UpstreamProtocolError(f"{self._provider}: {problem}")
+            return None
+        return self._chunk(events)
+
+    def close(self) -> Chunk | None:
+        """Return what the end of the body completed (an event without its blank line)."""
+        return None if self.done or self.error else self._chunk(self._decoder.close())
+
+    def _chunk(self, events: list[Event]) -> Chunk | None:
+        objects: list[ChunkObject] = []
+        payloads: list[bytes | None] = []
+        for name, data in events:
+            try:
+                item = orjson.loads(data)
+            except orjson.JSONDecodeError:
+                if data.strip() == b"[DONE]":
+                    self.done = True
+                    break
+                item = self._odd(data)
+                payload = None
+            else:
+                payload = None if b"\n" in data else data
+            if item.__class__ is not dict or name == b"error" or item.get("error") or not _is_chunk(item):
+                if self._ends(name, item):
+                    break
+                continue
+            objects.append(item)
+            payloads.append(payload)
+        if not objects:
+            return None
+        chunk = Chunk(objects, payloads)
+        chunk.skipped, self._skipped = self._skipped, 0
+        return chunk
+
+    def _odd(self, data: bytes) -> Any:
+        """Decode what orjson refuses though it is JSON (half a character); None for what is no JSON."""
+        try:
+            return json.exact_loads(data)
+        except ValueError:
+            return None
+
+    def _ends(self, name: bytes, item: Any) -> bool:
+        """Tell whether an event that is no chunk reports an error; count it as skipped otherwise."""
+        if (name == b"error" and item is not None) or (isinstance(item, dict) and item.get("error")):
+            self.error = error_for_event(item, provider=self._provider, secrets=self._secrets)
+            return True
+        self._skipped += 1
+        return False
+
+    @property
+    def skipped(self) -> int:
+        """Return how many malformed events no chunk has told of yet."""
+        return self._skipped
+
+
+def _is_chunk(item: ChunkObject) -> bool:
+    return "choices" in item or "usage" in item

@@ -1,0 +1,243 @@
+"""One HTTP/1.1 connection to an upstream: a request goes out as bytes, the answer comes back read by read.
+
+A relay needs little of an HTTP client, and that little on every chunk: no header objects, no payload writers,
+one future per wait. Parsing is llhttp's (through httptools), so framing is never ours to get wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable
+from typing import Final, cast, final
+
+import httptools
+
+_BUFFER_HIGH: Final = 256 * 1024
+_HEAD_LIMIT: Final = 64 * 1024
+_CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
+
+
+class BrokenAnswer(Exception):
+    """The connection ended, or was cut, before the answer was complete."""
+
+
+class NoAnswer(BrokenAnswer):
+    """The connection ended before the first byte of an answer."""
+
+
+class NotHttp(Exception):
+    """What came back is not HTTP/1.1."""
+
+
+@final
+class Connection(asyncio.Protocol):
+    """Carry one exchange at a time; `idle` tells the pool that it may carry another."""
+
+    __slots__ = (
+        "_body",
+        "_complete",
+        "_failure",
+        "_gone",
+        "_head_size",
+        "_loop",
+        "_parser",
+        "_paused",
+        "_size",
+        "_until_eof",
+        "_waiter",
+        "fresh",
+        "headers",
+        "idle_since",
+        "status",
+        "transport",
+    )
+
+    def __init__(self, gone: Callable[[Connection], None]) -> None:
+        """`gone` hears when the connection is lost."""
+        self._loop = asyncio.get_running_loop()
+        self._gone = gone
+        self._parser = httptools.HttpResponseParser(self)
+        self._body: list[bytes] = []
+        self._size = 0
+        self._head_size = 0
+        self._complete = True
+        self._paused = False
+        self._until_eof = False
+        self._failure: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self.transport: asyncio.Transport | None = None
+        self.fresh = True
+        """No exchange was carried yet."""
+        self.idle_since = 0.0
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        """The answer's, by lower-case name; repeated ones joined by ", "."""
+
+    # -- the exchange ------------------------------------------------------------------------------------
+
+    async def send(self, head: bytes, body: bytes) -> None:
+        """Send a request and wait for the head of its answer."""
+        transport = self.transport
+        if transport is None or not self._complete:
+            raise NoAnswer
+        self._complete = False
+        self.status = self._size = self._head_size = 0
+        self.headers = {}
+        if len(body) < _HEAD_LIMIT:
+            transport.write(head + body)
+        else:
+            transport.writelines((head, body))
+        while not self.status:
+            await self._wait()
+
+    async def read(self) -> bytes:
+        """Return what has arrived of the body, waiting for something; b"" at its end."""
+        while not self._body:
+            if self._complete:
+                return b""
+            await self._wait()
+        data = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body.clear()
+        self._size = 0
+        if self._paused and self.transport is not None:
+            self._paused = False
+            self.transport.resume_reading()
+        return data
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether the whole answer has arrived and been read."""
+        return self._complete and not self._body
+
+    @property
+    def reusable(self) -> bool:
+        """Tell whether the last exchange ended so cleanly that another may follow."""
+        transport = self.transport
+        return (
+            transport is not None
+            and self.complete
+            and self._failure is None
+            and not self._until_eof
+            and not transport.is_closing()
+            and not transport.get_write_buffer_size()
+        )
+
+    def abort(self) -> None:
+        """Cut the connection at once."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    async def _wait(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self.transport is None:
+            raise BrokenAnswer if self.status else NoAnswer
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # -- asyncio.Protocol --------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; bytes that nobody asked for end the connection."""
+        if self._complete:
+            self._failure = NotHttp("unexpected bytes")
+            self.abort()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail(NotHttp("an upgrade that was not asked for"))
+        except httptools.HttpParserCallbackError as failure:
+            self._fail(NotHttp(str(failure.__context__ or failure)))
+        except httptools.HttpParserError as failure:
+            self._fail(NotHttp(str(failure)))
+        if self._size > _BUFFER_HIGH and not self._paused and self.transport is not None:
+            self._paused = True
+            self.transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        """Let the transport close itself."""
+        return False
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End the exchange: cleanly when its body lasts until the end of the connection, else as broken."""
+        if not self._complete:
+            if self._until_eof and exc is None and self.status:
+                self._complete = True
+            elif self._failure is None:
+                self._failure = BrokenAnswer() if self.status or self._head_size else NoAnswer()
+        self.transport = None
+        del self._parser
+        self._wake()
+        self._gone(self)
+
+    # -- what the parser found ---------------------------------------------------------------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Note one header."""
+        self._head_size += len(name) + len(value)
+        if self._head_size > _HEAD_LIMIT:
+            raise ValueError("the head of the answer is too large")
+        key = name.decode("latin-1").lower()
+        text = value.decode("latin-1")
+        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+
+    def on_headers_complete(self) -> None:
+        """Take the status; interim answers (1xx) are passed over."""
+        status = self._parser.get_status_code()
+        if status < 200:
+            self.headers = {}
+            return
+        headers = self.headers
+        self._until_eof = "content-length" not in headers and "transfer-encoding" not in headers
+        self.status = status
+
+    def on_body(self, data: bytes) -> None:
+        """Keep a piece of the body."""
+        self._body.append(data)
+        self._size += len(data)
+
+    def on_message_complete(self) -> None:
+        """Note the end of an answer."""
+        if self.status:
+            self._complete = True
+            self._until_eof = not self._parser.should_keep_alive()
+
+    def _fail(self, failure: Exception) -> None:
+        if self._failure is None:
+            self._failure = failure
+        self.abort()
+
+
+@final
+class Inflate:
+    """Undo a content coding that was not asked for, piece by piece."""
+
+    def __init__(self, coding: str) -> None:
+        """Take the Content-Encoding; raise NotHttp for one that is unknown."""
+        if coding.strip().lower() not in _CODINGS:
+            raise NotHttp(f"Content-Encoding {coding[:40]}")
+        self._inflate = zlib.decompressobj(wbits=47)
+
+    def feed(self, data: bytes, limit: int) -> bytes:
+        """Return at most `limit` bytes of what a piece holds; raise NotHttp for more, or for garbage."""
+        try:
+            text = self._inflate.decompress(data, limit)
+        except zlib.error as failure:
+            raise NotHttp(str(failure)) from None
+        if self._inflate.unconsumed_tail:
+            raise NotHttp("a compressed answer that is too large")
+        return text

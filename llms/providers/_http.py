@@ -1,0 +1,198 @@
+"""What every HTTP provider does alike: send, map failures to our errors, read bounded answers, let go."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, final
+from urllib.parse import urlsplit
+
+from llms.protocol import json
+from llms.protocol.errors import (
+    LlmsError,
+    UpstreamProtocolError,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnreachable,
+)
+from llms.protocol.refusals import Refusal, error_for
+from llms.providers._connection import BrokenAnswer, Connection, Inflate, NoAnswer, NotHttp
+from llms.providers._pool import Origin, Pool
+from llms.providers.base import ProviderSettings, Resources
+
+_ERROR_BODY_LIMIT = 64 * 1024
+_PORTS = {"http": 80, "https": 443}
+_PIECE_LIMIT = 16 * 2**20
+
+
+@final
+class Response:
+    """The answer of an upstream: its head, and its body read by read. Close it in any case."""
+
+    __slots__ = ("_connection", "_endpoint", "_inflate", "headers", "status")
+
+    def __init__(self, connection: Connection, endpoint: Endpoint) -> None:
+        """Take over a connection whose answer has begun."""
+        self._connection = connection
+        self._endpoint = endpoint
+        self.status = connection.status
+        self.headers: Mapping[str, str] = connection.headers
+        """By lower-case name."""
+        coding = self.headers.get("content-encoding", "identity")
+        self._inflate = None if coding == "identity" or not coding else Inflate(coding)
+
+    async def read(self) -> bytes:
+        """Return the next bytes of the body as they arrived, b"" at its end; raise an LlmsError when it breaks off."""
+        try:
+            data = await self._connection.read()
+            if self._inflate is not None:
+                while data and not (text := self._inflate.feed(data, _PIECE_LIMIT)):
+                    data = await self._connection.read()
+                return text if data else b""
+        except (BrokenAnswer, NotHttp) as failure:
+            raise self._endpoint.cut(failure) from None
+        return data
+
+    @property
+    def at_end(self) -> bool:
+        """Tell whether nothing of the body is left to come."""
+        return self._connection.complete
+
+    async def whole(self, limit: int) -> bytes:
+        """Return the whole body; raise when it is larger than `limit` bytes or breaks off."""
+        parts: list[bytes] = []
+        size = 0
+        while data := await self.read():
+            parts.append(data)
+            size += len(data)
+            if size > limit:
+                raise UpstreamProtocolError(
+                    f"{self._endpoint.name}: the upstream's answer is larger than {limit} bytes"
+                )
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Give the connection back when the answer was read to its end; cut it otherwise."""
+        self._endpoint.pool.give(self._endpoint.origin, self._connection)
+
+
+@final
+class Endpoint:
+    """One upstream origin with its secrets: the place where the network's failures become ours."""
+
+    __slots__ = ("_now", "name", "origin", "path", "pool", "secrets", "settings")
+
+    def __init__(
+        self, settings: ProviderSettings, resources: Resources, *, base_url: str, secrets: tuple[str, ...] = ()
+    ) -> None:
+        """Take the address below which everything is; `secrets` are kept out of every message."""
+        parts = urlsplit(base_url)
+        self.name = settings.name
+        self.settings = settings
+        self.secrets = secrets
+        self.pool: Pool = resources.pool
+        self.origin = Origin(parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme])
+        self.path = parts.path.rstrip("/")
+        self._now = resources.now
+
+    def head(self, method: str, path: str, headers: Mapping[str, str], *, query: str = "") -> bytes:
+        """Return the bytes of a request's head, all but Content-Length and the empty line."""
+        origin = self.origin
+        host = f"[{origin.host}]" if ":" in origin.host else origin.host
+        authority = host if origin.port == _PORTS[origin.scheme] else f"{host}:{origin.port}"
+        target = f"{self.path}/{path}{'?' + query if query else ''}"
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {authority}", *(f"{k}: {v}" for k, v in headers.items())]
+        return "".join(f"{line}\r\n" for line in lines).encode("latin-1", "replace")
+
+    async def send(self, head: bytes, body: bytes = b"") -> Response:
+        """Send a request and return its answer's head.
+
+        A kept connection that turns out to be closed before any byte of an answer is replaced once: the
+        upstream had ended it while the request was on its way.
+        """
+        request = b"%bContent-Length: %d\r\n\r\n" % (head, len(body)) if body else head + b"\r\n"
+        connection = self.pool.take(self.origin)
+        if connection is not None:
+            try:
+                return await self._exchange(connection, request, body)
+            except NoAnswer:
+                pass
+            except (BrokenAnswer, NotHttp) as failure:
+                raise self.failure(failure) from None
+        try:
+            return await self._exchange(await self._connect(), request, body)
+        except (BrokenAnswer, NotHttp) as failure:
+            raise self.failure(failure) from None
+
+    @asynccontextmanager
+    async def request(self, head: bytes, body: bytes = b"") -> AsyncGenerator[Response, None]:
+        """Send a request and lend its answer, whatever its status."""
+        response = await self.send(head, body)
+        try:
+            yield response
+        finally:
+            response.close()
+
+    async def refuse(self, response: Response) -> LlmsError:
+        """Read a refusal (bounded) and return our error for it."""
+        body = b""
+        try:
+            while len(body) < _ERROR_BODY_LIMIT and (data := await response.read()):
+                body += data
+        except LlmsError:
+            body = body[:_ERROR_BODY_LIMIT]
+        return error_for(
+            Refusal(self.name, response.status, body, response.headers, now=self._now(), secrets=self.secrets)
+        )
+
+    def decode(self, body: bytes) -> Any:
+        """Return a JSON body; raise when it is none."""
+        try:
+            return json.loads(body)
+        except ValueError:
+            raise UpstreamProtocolError(f"{self.name}: the upstream's answer is not JSON") from None
+
+    def failure(self, failure: Exception) -> LlmsError:
+        """Return our error for a failure before the head of an answer."""
+        place = f"{self.origin.host}:{self.origin.port}"
+        if isinstance(failure, TimeoutError):
+            return UpstreamTimeout(f"{self.name}: no connection to {place} within {self.settings.connect_timeout:g} s")
+        if isinstance(failure, ssl.SSLError):
+            return UpstreamUnreachable(f"{self.name}: the TLS handshake with {place} failed: {_reason(failure)}")
+        if isinstance(failure, NotHttp):
+            return UpstreamProtocolError(f"{self.name}: {place} does not answer in HTTP/1.1")
+        if isinstance(failure, BrokenAnswer):
+            return UpstreamUnreachable(f"{self.name}: {place} closed the connection without an answer")
+        return UpstreamUnreachable(f"{self.name}: cannot connect to {place}: {_reason(failure)}")
+
+    def cut(self, failure: Exception) -> LlmsError:
+        """Return our error for a body that broke off."""
+        if isinstance(failure, BrokenAnswer):
+            return UpstreamTruncated(f"{self.name}: the upstream broke the connection before its answer was complete")
+        return UpstreamProtocolError(f"{self.name}: the upstream's answer is not valid HTTP: {failure}")
+
+    async def _connect(self) -> Connection:
+        try:
+            async with asyncio.timeout(self.settings.connect_timeout):
+                return await self.pool.connect(self.origin)
+        except (OSError, UnicodeError) as failure:
+            raise self.failure(failure) from None
+
+    async def _exchange(self, connection: Connection, request: bytes, body: bytes) -> Response:
+        try:
+            await connection.send(request, body)
+            return Response(connection, self)
+        except BaseException:
+            connection.abort()
+            raise
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, socket.gaierror):
+        return "there is no such host"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return getattr(error, "strerror", None) or type(error).__name__

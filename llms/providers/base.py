@@ -1,0 +1,112 @@
+"""The provider seam: what an upstream must do, may do, and is given.
+
+A provider is any object with `chat` and `models`; nothing is inherited. More abilities are small protocols
+of their own, found by looking (`isinstance`), never demanded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, final, runtime_checkable
+
+from llms.protocol.chat import ChatRequest, Chunk, ModelInfo
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from llms.providers._pool import Pool
+
+__all__ = [
+    "ChatRequest",
+    "Chunk",
+    "ModelInfo",
+    "Provider",
+    "ProviderFactory",
+    "ProviderSettings",
+    "Resources",
+    "SupportsCheck",
+    "SupportsClose",
+]
+
+
+class Provider(Protocol):
+    """One upstream. Nothing to inherit, two things to do."""
+
+    def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
+        """Yield OpenAI chunks; raise an LlmsError; stop the upstream's work on aclose().
+
+        `request.model` is the upstream's own model id. stream=False asks the upstream for one whole answer
+        and yields it as one chunk, whose single object is a `chat.completion` (or chunks: they are folded).
+        The stream ends when the generator ends; whether it ended with a finish reason is checked by the
+        gateway, as are roles, tool-call indices, ids and the place of usage.
+        """
+        ...
+
+    async def models(self) -> Sequence[ModelInfo]:
+        """List what the upstream serves; raise an LlmsError when it cannot tell."""
+        ...
+
+
+@runtime_checkable
+class SupportsClose(Protocol):
+    """A provider that holds something which must be let go at the end."""
+
+    async def close(self) -> None:
+        """Release connections, threads, models."""
+        ...
+
+
+@runtime_checkable
+class SupportsCheck(Protocol):
+    """A provider that can tell how it is without a chat."""
+
+    async def check(self) -> str:
+        """Return one line about its state; raise an LlmsError when it is not usable."""
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """One validated row of providers.yaml."""
+
+    name: str
+    type: str
+    options: Any
+    """The row's own keys: an instance of the provider module's `Options` (a pydantic model)."""
+    connect_timeout: float = 10.0
+    max_event: int = 16 * 2**20
+    """Bytes that one upstream event may have."""
+    max_answer: int = 64 * 2**20
+    """Bytes that one whole upstream answer may have."""
+
+
+def _new_pool() -> Pool:
+    import time
+
+    from llms.providers._pool import Pool
+
+    return Pool(clock=time.monotonic)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the application lends to a provider."""
+
+    http: Callable[[], aiohttp.ClientSession]
+    """The shared HTTP session: no cookies, no proxy environment, no timeouts; opened when first asked for."""
+    clock: Callable[[], float]
+    """Monotonic seconds."""
+    now: Callable[[], float]
+    """Unix seconds."""
+    environ: Mapping[str, str] = field(default_factory=dict)
+    pool: Pool = field(default_factory=_new_pool)
+    """Plain connections to upstreams, for the providers whose chunks must cost next to nothing."""
+
+
+ProviderFactory = Callable[[ProviderSettings, Resources], Provider]
+"""What a registry row or an entry point of the group `llms.providers` names; each provider file ends with
+`_: ProviderFactory = ItsClass`, so that a type checker refuses drift. The factory's module also has
+`Options`, a pydantic model (extra="forbid") of the row's own keys."""

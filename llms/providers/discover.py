@@ -1,0 +1,75 @@
+"""Find providers without configuration: keys in the environment, local servers, the embedded model."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import aiohttp
+
+from llms.providers.known import KNOWN, Known, hosted, local
+
+_PROBE_SECONDS: Final = 1.0
+SERVER_NAME: Final = "llms"
+"""Our own Server header: by it a node of ours is told from a foreign local server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One provider that needs no row: its name, type and options, and how it was found."""
+
+    name: str
+    type: str
+    options: Mapping[str, Any] = field(repr=False)
+    why: str
+
+
+def from_environment(environ: Mapping[str, str]) -> list[Found]:
+    """Return a provider for every known key variable that is set."""
+    return [Found(row.name, row.name, row.options(environ), _variable(row, environ)) for row in hosted(environ)]
+
+
+def embedded() -> Found | None:
+    """Return the embedded demo model; None when the library that runs it is not installed."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        return None
+    return Found("local", "llama_cpp", {"models": {"demo": {"path": "embedded"}}}, "embedded demo model")
+
+
+def missing(environ: Mapping[str, str]) -> list[Known]:
+    """Return the hosted providers that have no key yet."""
+    present = {row.name for row in hosted(environ)}
+    return [row for row in KNOWN.values() if row.key_variables and row.name not in present]
+
+
+async def local_servers(
+    http: aiohttp.ClientSession, environ: Mapping[str, str], *, own_port: int | None
+) -> list[Found]:
+    """Ask the usual local ports, all at once and for a second at most; never our own address."""
+    rows = [row for row in local() if row.port != own_port or row.options(environ)["base_url"] != row.base_url]
+    answers = await asyncio.gather(*(_probe(http, row, environ) for row in rows))
+    return [found for found in answers if found is not None]
+
+
+async def _probe(http: aiohttp.ClientSession, row: Known, environ: Mapping[str, str]) -> Found | None:
+    options = row.options(environ)
+    try:
+        async with (
+            asyncio.timeout(_PROBE_SECONDS),
+            http.get(f"{options['base_url']}/models", allow_redirects=False) as answer,
+        ):
+            if answer.status != 200 or answer.headers.get("Server") == SERVER_NAME:
+                return None
+            listed = await answer.json(content_type=None)
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
+        return None
+    if not isinstance(listed, dict) or not isinstance(listed.get("data", listed.get("models")), list):
+        return None
+    return Found(row.name, row.name, options, f"answers on port {row.port}")
+
+
+def _variable(row: Known, environ: Mapping[str, str]) -> str:
+    return next(name for name in row.key_variables if environ.get(name))

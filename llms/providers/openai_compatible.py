@@ -1,0 +1,226 @@
+"""Any endpoint that speaks OpenAI's chat completions: the relay that a row of configuration describes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, Final, final
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from llms.protocol.chat import ChatRequest, Chunk, CompletionObject, ModelInfo, StreamUsage
+from llms.protocol.errors import LlmsError, UpstreamProtocolError
+from llms.protocol.fold import unfold
+from llms.protocol.refusals import error_for_event
+from llms.protocol.stream import ChunkReader
+from llms.providers._http import Endpoint, Response
+from llms.providers.base import ProviderFactory, ProviderSettings, Resources
+
+_SETTLE_SECONDS: Final = 0.1
+_PLAIN_URL: Final = re.compile(r"[!-~]+", re.ASCII)
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_HEADER_VALUE: Final = re.compile(r"[ -~\t]*", re.ASCII)
+
+
+class Options(BaseModel):
+    """A row's own keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base_url: str = Field(description="Where the endpoint's /v1 is, for example http://localhost:11434/v1.")
+    api_key: SecretStr | None = Field(None, description="Sent as a Bearer token; usually ${SOME_API_KEY}.")
+    headers: dict[str, str] = Field(default_factory=dict, description="Sent with every request.")
+    stream_usage: StreamUsage = Field(
+        "ask", description="How a stream tells usage: ask (stream_options), native (by itself) or none."
+    )
+    stream: bool = Field(True, description="False: the upstream cannot stream; its answers are sent on as chunks.")
+    models: tuple[str, ...] | None = Field(None, description="Model ids to list, instead of asking the upstream.")
+
+    @field_validator("base_url")
+    @classmethod
+    def _http_url(cls, value: str) -> str:
+        url = urlsplit(value.strip())
+        if url.scheme not in ("http", "https") or not url.hostname or not _PLAIN_URL.fullmatch(value.strip()):
+            raise ValueError("must be an http:// or https:// address")
+        if url.username or url.password:
+            raise ValueError("must not hold a user or password: use api_key or headers")
+        if url.port == 0:
+            raise ValueError("must not have port 0")
+        return value.strip().rstrip("/")
+
+    @field_validator("headers")
+    @classmethod
+    def _plain_headers(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(text):
+                raise ValueError(f"header {name[:60]!r} holds characters that no header may hold")
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def _plain_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _HEADER_VALUE.fullmatch(value.get_secret_value()):
+            raise ValueError("holds characters that no key may hold (a line break?)")
+        return value
+
+
+@final
+class OpenAICompatible:
+    """Relay chat completions over HTTP; each event is decoded once and its bytes are kept."""
+
+    def __init__(self, settings: ProviderSettings, resources: Resources) -> None:
+        """Prepare addresses and headers; nothing is sent before the first chat."""
+        options: Options = settings.options
+        key = options.api_key.get_secret_value() if options.api_key else ""
+        secrets = tuple(value for value in (key, *_secret_headers(options.headers)) if value)
+        self._settings = settings
+        self._options = options
+        self._endpoint = Endpoint(settings, resources, base_url=options.base_url, secrets=secrets)
+        headers = {
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": "llms",
+            **({"Authorization": f"Bearer {key}"} if key else {}),
+            **options.headers,
+        }
+        query = urlsplit(options.base_url).query
+        self._chat_head = self._endpoint.head("POST", "chat/completions", headers, query=query)
+        self._models_head = self._endpoint.head("GET", "models", headers, query=query)
+        self._asks_usage = options.stream_usage == "ask"
+        self._streams = options.stream
+
+    async def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
+        """Yield the upstream's chunks, or its whole answer as one."""
+        response = await self._open(request, stream=stream and self._streams)
+        upstream_id = response.headers.get("x-request-id", "")
+        try:
+            if not _is_stream(response, asked=stream):
+                yield self._whole(await response.whole(self._settings.max_answer), upstream_id, stream=stream)
+                return
+            reader = ChunkReader(
+                provider=self._settings.name, max_event=self._settings.max_event, secrets=self._endpoint.secrets
+            )
+            while not reader.done:
+                data = await response.read()
+                chunk = reader.feed(data) if data else reader.close()
+                if chunk is not None:
+                    chunk.upstream_request_id = upstream_id
+                    yield chunk
+                if reader.error is not None:
+                    raise reader.error
+                if not data:
+                    return
+            await _settle(response)
+        finally:
+            response.close()
+
+    async def models(self) -> Sequence[ModelInfo]:
+        """List the configured models, or ask the upstream; lists of any shape in use are understood."""
+        if self._options.models is not None:
+            return [ModelInfo(name, owned_by=self._settings.name) for name in self._options.models]
+        async with self._endpoint.request(self._models_head) as response:
+            if response.status != 200:
+                raise await self._endpoint.refuse(response)
+            listed = self._endpoint.decode(await response.whole(self._settings.max_answer))
+        return _models(listed, owner=self._settings.name)
+
+    async def _open(self, request: ChatRequest, *, stream: bool) -> Response:
+        """Send the request; when the upstream refuses to stream or to tell usage, ask again without."""
+        head = b"%bx-llms-hops: %d\r\n" % (self._chat_head, request.hops + 1)
+        while True:
+            body = request.encode(stream=stream, ask_usage=self._asks_usage)
+            response = await self._endpoint.send(head, body)
+            if response.status == 200:
+                return response
+            try:
+                error = await self._endpoint.refuse(response)
+            finally:
+                response.close()
+            if stream and self._asks_usage and not request.include_usage and _objects_to(error, "stream_options"):
+                self._asks_usage = False
+            elif stream and _objects_to(error, "stream"):
+                stream = self._streams = False
+            else:
+                raise error
+
+    def _whole(self, body: bytes, upstream_id: str, *, stream: bool) -> Chunk:
+        item = self._endpoint.decode(body)
+        if isinstance(item, dict) and item.get("error"):
+            raise error_for_event(item, provider=self._settings.name, secrets=self._endpoint.secrets)
+        if not isinstance(item, dict) or not isinstance(item.get("choices"), list) or not item["choices"]:
+            raise UpstreamProtocolError(f"{self._settings.name}: the upstream's answer holds no choices")
+        chunk = Chunk(unfold(item)) if stream else _one(item, body)
+        chunk.upstream_request_id = upstream_id
+        return chunk
+
+
+def _is_stream(response: Response, *, asked: bool) -> bool:
+    kind = response.headers.get("content-type", "")
+    if kind.startswith("text/event-stream"):
+        return True
+    return asked and not kind.startswith(("application/json", "text/html"))
+
+
+async def _settle(response: Response) -> None:
+    """Wait a moment for the end of the body after `[DONE]`, so that the connection can be used again."""
+    if response.at_end:
+        return
+    try:
+        async with asyncio.timeout(_SETTLE_SECONDS):
+            while await response.read():
+                pass
+    except (TimeoutError, LlmsError):
+        return
+
+
+def _one(item: CompletionObject, body: bytes) -> Chunk:
+    return Chunk([item], [body])
+
+
+def _objects_to(error: LlmsError, field: str) -> bool:
+    """Tell whether a 4xx is about one field that we may do without."""
+    if error.http_status not in (400, 404, 405, 422, 501):
+        return False
+    if error.param is not None:
+        return error.param.split(".")[0] == field
+    words = error.message.lower()
+    if field == "stream_options":
+        return field in words or "include_usage" in words
+    return field in words and "stream_options" not in words and ("support" in words or "not allowed" in words)
+
+
+def _models(listed: Any, *, owner: str) -> Sequence[ModelInfo]:
+    """Read `{"data": [...]}`, `{"models": [...]}` or a bare list, of objects or of names."""
+    rows = listed
+    if isinstance(listed, dict):
+        rows = listed.get("data", listed.get("models"))
+    if not isinstance(rows, list):
+        raise UpstreamProtocolError(f"{owner}: the upstream's model list is not a list")
+    found: dict[str, ModelInfo] = {}
+    for row in rows:
+        item = row if isinstance(row, dict) else {"id": row}
+        name = item.get("id") or item.get("name") or item.get("model")
+        if isinstance(name, str) and name:
+            found.setdefault(name, _model(name, item, owner=owner))
+    return list(found.values())
+
+
+def _model(name: str, item: Mapping[str, Any], *, owner: str) -> ModelInfo:
+    created = item.get("created")
+    extra = {key: value for key, value in item.items() if key not in ("id", "object", "created", "owned_by")}
+    return ModelInfo(
+        name,
+        owned_by=str(item.get("owned_by") or owner),
+        created=created if isinstance(created, int) else 0,
+        extra=extra,
+    )
+
+
+def _secret_headers(headers: Mapping[str, str]) -> list[str]:
+    words = ("key", "token", "secret", "auth", "cookie", "password")
+    return [value for name, value in headers.items() if any(word in name.lower() for word in words)]
+
+
+_: ProviderFactory = OpenAICompatible

@@ -1,0 +1,105 @@
+"""The table of provider types: names and where they live. A provider's module is imported when a row needs it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib import metadata
+from typing import Any, Final, cast
+
+from pydantic import BaseModel, ValidationError
+
+from llms.config.problems import OptionProblem
+from llms.providers.base import Provider, ProviderFactory, ProviderSettings, Resources
+from llms.providers.known import KNOWN
+
+ENTRY_POINTS: Final = "llms.providers"
+
+BUILT_IN: Final[Mapping[str, str]] = {
+    "openai_compatible": "llms.providers.openai_compatible:OpenAICompatible",
+    "sdk": "llms.providers.sdk:SdkProvider",
+    "llama_cpp": "llms.providers.llama_cpp:LlamaCpp",
+    "echo": "llms.providers.echo:Echo",
+}
+
+
+class UnknownType(LookupError):
+    """No provider of this type is built in or installed."""
+
+
+def types() -> list[str]:
+    """Return every type that a row may name."""
+    return sorted({*BUILT_IN, *KNOWN, *plugins()})
+
+
+@lru_cache(maxsize=1)
+def plugins() -> Mapping[str, str]:
+    """Return the providers of installed packages: type -> "module:attribute"."""
+    return {found.name: found.value for found in metadata.entry_points(group=ENTRY_POINTS)}
+
+
+def location(kind: str) -> str:
+    """Return where a type's factory is, as "module:attribute"; raise UnknownType."""
+    if kind in KNOWN:
+        return BUILT_IN["openai_compatible"]
+    found = BUILT_IN.get(kind) or plugins().get(kind)
+    if found is None:
+        raise UnknownType(kind)
+    return found
+
+
+def validate(kind: str, options: Mapping[str, Any]) -> Sequence[OptionProblem]:
+    """Return what is wrong with the own keys of one row; nothing is built."""
+    try:
+        parse(kind, options)
+    except UnknownType:
+        return [OptionProblem(("type",), f'unknown provider type "{kind}"', f"one of: {', '.join(types())}")]
+    except ImportError as missing:
+        return [OptionProblem(("type",), f'provider type "{kind}" cannot be loaded: {missing}')]
+    except ValidationError as invalid:
+        return [_problem(error) for error in invalid.errors(include_url=False, include_input=False)]
+    return []
+
+
+def parse(kind: str, options: Mapping[str, Any]) -> BaseModel:
+    """Return a row's own keys as the provider's Options, known types' presets filled in."""
+    preset: Mapping[str, object] = KNOWN[kind].options({}) if kind in KNOWN else {}
+    return _options_model(kind).model_validate({**preset, **options})
+
+
+def build(settings: ProviderSettings, resources: Resources) -> Provider:
+    """Import a type's module and build one provider of it."""
+    return _factory(settings.type)(settings, resources)
+
+
+def option_schemas() -> dict[str, dict[str, Any]]:
+    """Return the JSON Schema of each type's own keys, for editors; types that cannot be imported are left out."""
+    schemas = {}
+    for kind in types():
+        try:
+            schemas[kind] = _options_model(kind).model_json_schema()
+        except ImportError:
+            continue
+        if kind in KNOWN:
+            schemas[kind]["required"] = []
+    return schemas
+
+
+def _options_model(kind: str) -> type[BaseModel]:
+    module = importlib.import_module(location(kind).partition(":")[0])
+    return cast(type[BaseModel], module.Options)
+
+
+def _factory(kind: str) -> ProviderFactory:
+    module, _, name = location(kind).partition(":")
+    return cast(ProviderFactory, getattr(importlib.import_module(module), name))
+
+
+def _problem(error: Any) -> OptionProblem:
+    path = tuple(error["loc"])
+    if error["type"] == "missing":
+        return OptionProblem(path[:-1], f'"{path[-1]}" is missing')
+    if error["type"] == "extra_forbidden":
+        return OptionProblem(path, "unknown key")
+    return OptionProblem(path, str(error["msg"]).removeprefix("Value error, "))

@@ -1,0 +1,289 @@
+"""Any SDK with `.chat.completions.create(stream=…)`: OpenAI's own, Azure's, AI Refinery's, and those made like them.
+
+The row names the client as "module:Attribute"; nothing of it is imported before the first chat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, suppress
+from typing import Any, Final, final
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from llms.protocol import json
+from llms.protocol.chat import ChatRequest, Chunk, ModelInfo, StreamUsage
+from llms.protocol.errors import LlmsError, UpstreamProtocolError
+from llms.protocol.fold import unfold
+from llms.protocol.refusals import error_for_event
+from llms.protocol.stream import ChunkReader
+from llms.providers._sdk import Built, SdkClient, hidden, let_go, secrets_of
+from llms.providers._sdk_failures import Failures, objects_to
+from llms.providers.base import ProviderFactory, ProviderSettings, Resources
+
+_CLIENT: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_SETTLE_SECONDS: Final = 0.1
+_MOST_MODELS: Final = 10_000
+
+
+class Options(BaseModel):
+    """A row's own keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    client: str = Field(description='Which client to build, as "module:Attribute", for example openai:AsyncOpenAI.')
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="What to build it with: api_key, base_url and whatever else it takes."
+    )
+    stream_usage: StreamUsage = Field(
+        "ask", description="How a stream tells usage: ask (stream_options), native (by itself) or none."
+    )
+    models: tuple[str, ...] | None = Field(None, description="Model ids to list, instead of asking the SDK.")
+
+    @field_validator("client")
+    @classmethod
+    def _module_and_attribute(cls, value: str) -> str:
+        if not _CLIENT.fullmatch(value):
+            raise ValueError('must be "module:Attribute", for example openai:AsyncOpenAI')
+        return value
+
+    @field_validator("options")
+    @classmethod
+    def _without_bare_keys(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return dict(hidden(value))
+
+
+@final
+class SdkProvider:
+    """Speak to an upstream through its SDK; where the SDK shows its HTTP answer, the bytes are read as they are.
+
+    Errors are raised outside of `except` blocks: what an SDK raised may hold a key, and must not hang on as context.
+    """
+
+    def __init__(self, settings: ProviderSettings, resources: Resources) -> None:
+        """Keep the row; nothing is imported or built before the first chat."""
+        options: Options = settings.options
+        self._name = settings.name
+        self._settings = settings
+        self._asks_usage = options.stream_usage == "ask"
+        self._streams = True
+        self._models = options.models
+        self._failures = Failures(settings.name, options.client, secrets=secrets_of(options.options), now=resources.now)
+        self._client = SdkClient(options.client, options.options, failures=self._failures)
+
+    async def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
+        """Yield the SDK's chunks, or its whole answer as one."""
+        answer = await self._ask(request, stream=stream)
+        answered = False
+        error: LlmsError | None = None
+        try:
+            async with aclosing(self._read(answer, stream=stream)) as chunks:
+                async for chunk in chunks:
+                    answered = True
+                    yield chunk
+        except Exception as failure:
+            error = self._failures.error(failure, answered=answered)
+        finally:
+            await self._let_go(answer)
+        if error is not None:
+            raise error
+
+    async def models(self) -> Sequence[ModelInfo]:
+        """List the configured models, or ask the SDK."""
+        if self._models is not None:
+            return [ModelInfo(name, owned_by=self._name) for name in self._models]
+        client = await self._client.built()
+        try:
+            return [model async for model in _listed(client.sdk.models.list(), owner=self._name)]
+        except Exception as failure:
+            error = self._failures.listing(failure)
+        raise error
+
+    async def close(self) -> None:
+        """Close the client, if one was built."""
+        try:
+            return await self._client.close()
+        except Exception as failure:
+            error = self._failures.error(failure)
+        raise error
+
+    async def _ask(self, request: ChatRequest, *, stream: bool) -> Any:
+        """Ask, and ask again without what the upstream refuses to do: telling usage, or streaming at all."""
+        client = await self._client.built()
+        while True:
+            stream = stream and self._streams
+            try:
+                return await self._create(client, request, stream=stream)
+            except LlmsError as error:
+                if stream and self._asks_usage and not request.include_usage and objects_to(error, "stream_options"):
+                    self._asks_usage = False
+                elif stream and objects_to(error, "stream"):
+                    self._streams = False
+                else:
+                    raise
+
+    async def _create(self, client: Built, request: ChatRequest, *, stream: bool) -> Any:
+        """Call `create` and return what it gives: a stream, a generator, a whole answer."""
+        arguments = client.arguments(request, stream=stream, ask_usage=self._asks_usage)
+        try:
+            answer = client.create(**arguments)
+            return await answer if inspect.isawaitable(answer) else answer
+        except Exception as failure:
+            error = self._failures.error(failure)
+        raise error
+
+    def _read(self, answer: Any, *, stream: bool) -> AsyncGenerator[Chunk, None]:
+        """Read whichever kind of answer came, whatever was asked for."""
+        response = getattr(answer, "response", None)
+        if stream and callable(getattr(response, "aiter_bytes", None)) and _is_plain(response):
+            return self._read_bytes(response)
+        if hasattr(answer, "__aiter__"):
+            return self._read_objects(answer)
+        return self._read_whole(answer, stream=stream)
+
+    async def _read_bytes(self, response: Any) -> AsyncGenerator[Chunk, None]:
+        """Read the HTTP answer behind an SDK's stream, past the SDK's own strict and slow decoding."""
+        upstream_id = response.headers.get("x-request-id", "")
+        kind = response.headers.get("Content-Type", "")
+        reader = ChunkReader(provider=self._name, max_event=self._settings.max_event, secrets=self._failures.secrets)
+        async with aclosing(response.aiter_bytes()) as parts:
+            if kind.startswith(("application/json", "text/html")):
+                yield self._one(await self._decoded(parts), upstream_id, stream=True)
+                return
+            async for data in parts:
+                if (chunk := reader.feed(data)) is not None:
+                    chunk.upstream_request_id = upstream_id
+                    yield chunk
+                if reader.error is not None:
+                    raise reader.error
+                if reader.done:
+                    await _settle(parts)
+                    return
+        if (chunk := reader.close()) is not None:
+            chunk.upstream_request_id = upstream_id
+            yield chunk
+        if reader.error is not None:
+            raise reader.error
+
+    async def _decoded(self, parts: AsyncIterator[bytes]) -> Any:
+        """Read one JSON body of bounded size."""
+        body = bytearray()
+        async for data in parts:
+            body += data
+            if len(body) > self._settings.max_answer:
+                raise UpstreamProtocolError(
+                    f"{self._name}: the upstream's answer is larger than {self._settings.max_answer} bytes"
+                )
+        try:
+            return json.loads(bytes(body))
+        except ValueError:
+            raise UpstreamProtocolError(f"{self._name}: the upstream's answer is not JSON") from None
+
+    async def _read_objects(self, answer: Any) -> AsyncGenerator[Chunk, None]:
+        """Read an SDK's own chunk objects, unknown fields included."""
+        iterator = aiter(answer)
+        skipped = 0
+        try:
+            async for found in iterator:
+                item = _as_object(found) or {}
+                if item.get("error"):
+                    raise error_for_event(item, provider=self._name, secrets=self._failures.secrets)
+                if "choices" not in item and "usage" not in item:
+                    skipped += 1
+                    continue
+                chunk = Chunk.of(item)
+                chunk.skipped, skipped = skipped, 0
+                yield chunk
+        finally:
+            if iterator is not answer:
+                await let_go(iterator, "aclose")
+
+    async def _read_whole(self, answer: Any, *, stream: bool) -> AsyncGenerator[Chunk, None]:
+        """Read one whole answer."""
+        item = _as_object(answer)
+        if item is None:
+            hint = "; name its asynchronous client in the row" if hasattr(answer, "__next__") else ""
+            raise UpstreamProtocolError(f"{self._name}: the SDK gave a {type(answer).__name__}, not a completion{hint}")
+        yield self._one(item, str(getattr(answer, "_request_id", None) or ""), stream=stream)
+
+    def _one(self, item: Any, upstream_id: str, *, stream: bool) -> Chunk:
+        """Return a whole answer as a chunk: as it is, or as the chunks that would have streamed it."""
+        if isinstance(item, dict) and item.get("error"):
+            raise error_for_event(item, provider=self._name, secrets=self._failures.secrets)
+        if not isinstance(item, dict) or not isinstance(item.get("choices"), list) or not item["choices"]:
+            raise UpstreamProtocolError(f"{self._name}: the upstream's answer holds no choices")
+        chunk = Chunk(unfold(item)) if stream else Chunk.of(item)
+        chunk.upstream_request_id = upstream_id
+        return chunk
+
+    async def _let_go(self, answer: Any) -> None:
+        """Stop the upstream's work; an answer that is broken already may refuse to be closed."""
+        with suppress(Exception):
+            await let_go(answer, "aclose", "close")
+
+
+def _is_plain(response: Any) -> bool:
+    """Tell a body that we can read from the binary framings that only its SDK knows."""
+    return str(response.headers.get("Content-Type", "text/")).startswith(("text/", "application/json"))
+
+
+async def _settle(parts: AsyncIterator[bytes]) -> None:
+    """Wait a moment for the end of the body after `[DONE]`, so that the connection can be used again."""
+    with suppress(Exception):
+        async with asyncio.timeout(_SETTLE_SECONDS):
+            async for _ in parts:
+                pass
+
+
+def _as_object(found: Any) -> dict[str, Any] | None:
+    """Return an SDK's object as decoded JSON, only with the fields that were sent; None for what is no object."""
+    if callable(dump := getattr(found, "model_dump", None)):
+        found = dump(mode="json", exclude_unset=True, by_alias=True, warnings=False)
+    elif callable(convert := getattr(found, "to_dict", None) or getattr(found, "dict", None)):
+        found = convert()
+    return found if isinstance(found, dict) else None
+
+
+async def _listed(listing: Any, *, owner: str) -> AsyncIterator[ModelInfo]:
+    """Yield the models of a list, a page or a paginator, each id once; plain names will do."""
+    if inspect.isawaitable(listing) and not hasattr(listing, "__aiter__"):
+        listing = await listing
+    seen: set[str] = set()
+    left = _MOST_MODELS
+    async for row in _rows(listing):
+        item = {"id": row} if isinstance(row, str) else _as_object(row) or {}
+        name = item.get("id") or item.get("name") or item.get("model")
+        if isinstance(name, str) and name and name not in seen:
+            seen.add(name)
+            yield _model(name, item, owner=owner)
+        left -= 1
+        if not left:
+            return
+
+
+async def _rows(listing: Any) -> AsyncIterator[Any]:
+    if hasattr(listing, "__aiter__"):
+        async for row in listing:
+            yield row
+        return
+    if isinstance(listing, dict):
+        listing = listing.get("data", listing.get("models"))
+    for row in getattr(listing, "data", listing):
+        yield row
+
+
+def _model(name: str, item: Mapping[str, Any], *, owner: str) -> ModelInfo:
+    created = item.get("created")
+    extra = {key: value for key, value in item.items() if key not in ("id", "object", "created", "owned_by")}
+    return ModelInfo(
+        name,
+        owned_by=str(item.get("owned_by") or owner),
+        created=created if isinstance(created, int) else 0,
+        extra=extra,
+    )
+
+
+_: ProviderFactory = SdkProvider

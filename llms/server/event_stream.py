@@ -1,0 +1,126 @@
+"""One event stream to one client: status at the first event, heartbeats in silence, honest ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final, final
+
+from aiohttp import web
+
+from llms.protocol.errors import LlmsError
+from llms.protocol.sse import DONE, PING, encode
+from llms.server.errors import body
+from llms.streaming.ticker import Ticker
+from llms.tasks import Tasks
+
+_HEADERS: Final = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache",
+    "Connection": "keep-alive",
+    "X-Accel-Buffering": "no",
+}
+STALL_SECONDS: Final = 300.0
+"""A client that takes nothing for this long is cut."""
+
+
+@final
+class EventStream:
+    """Write events; `committed` tells whether the client has its status. Close it when done."""
+
+    __slots__ = (
+        "_beat",
+        "_blocked",
+        "_heartbeat",
+        "_interrupted",
+        "_last",
+        "_request",
+        "_task",
+        "_tasks",
+        "_ticker",
+        "response",
+    )
+
+    def __init__(
+        self, request: web.Request, *, headers: Mapping[str, str], heartbeat: float, tasks: Tasks, ticker: Ticker
+    ) -> None:
+        """Start the silence at once: heartbeats come after every `heartbeat` seconds of it (0: never)."""
+        self._request = request
+        self._heartbeat = heartbeat
+        self._tasks = tasks
+        ticker.add(self)
+        self._ticker = ticker
+        self._task = asyncio.current_task()
+        self._last = ticker.now
+        self._blocked = False
+        self._beat: asyncio.Task[None] | None = None
+        self._interrupted: LlmsError | None = None
+        self.response = web.StreamResponse(headers={**_HEADERS, **headers})
+
+    @property
+    def committed(self) -> bool:
+        """Tell whether the status has been sent."""
+        return self.response.prepared
+
+    async def commit(self, headers: Mapping[str, str] | None = None) -> None:
+        """Send status and headers, unless a heartbeat did so."""
+        await self.settle()
+        if not self.response.prepared:
+            if headers:
+                self.response.headers.update(headers)
+            await self.response.prepare(self._request)
+
+    async def settle(self) -> None:
+        """Wait for a heartbeat that is being sent."""
+        if self._beat is not None and not self._beat.done():
+            await asyncio.shield(self._beat)
+
+    async def write(self, data: bytes) -> None:
+        """Send whole events; wait while the client is slow."""
+        self._blocked = True
+        await self.response.write(data)
+        self._blocked = False
+        self._last = self._ticker.now
+
+    async def done(self) -> None:
+        """End a whole stream."""
+        await self.response.write_eof(DONE)
+
+    async def fail(self, error: LlmsError) -> None:
+        """End a broken stream: one error event and no `[DONE]`."""
+        await self.response.write_eof(encode(body(error)))
+
+    def interrupt(self, error: LlmsError) -> None:
+        """Have the handler end the stream with an error event of ours (shutdown)."""
+        if self._interrupted is None and self._task is not None:
+            self._interrupted = error
+            self._task.cancel()
+
+    def interruption(self) -> LlmsError | None:
+        """Return why a CancelledError just caught was ours; None when the client left."""
+        if self._interrupted is None or self._task is None:
+            return None
+        return None if self._task.uncancel() > 0 else self._interrupted
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._ticker.discard(self)
+        self._task = None
+
+    def tick(self, now: float) -> None:
+        """Ping a client that heard nothing for long; cut one that takes nothing."""
+        quiet = now - self._last
+        if self._blocked:
+            if quiet > STALL_SECONDS and self._request.transport is not None:
+                self._request.transport.abort()
+        elif self._heartbeat and quiet >= self._heartbeat:
+            self._last = now
+            self._beat = self._tasks.spawn(self._ping(), name="heartbeat")
+
+    async def _ping(self) -> None:
+        try:
+            if not self.response.prepared:
+                await self.response.prepare(self._request)
+            await self.response.write(PING)
+        except ConnectionError:
+            return

@@ -1,0 +1,54 @@
+"""GET /v1/models and /v1/models/{id}: what may be asked for."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+from aiohttp import web
+
+from llms.protocol import json
+from llms.protocol.chat import ModelInfo
+from llms.protocol.errors import ModelNotFound, excerpt
+from llms.server.access import Access
+from llms.server.services import Services
+
+
+@final
+class Models:
+    """List the names of providers.yaml and what every provider serves."""
+
+    def __init__(self, services: Services) -> None:
+        """Take the gateway, whose catalog knows the names."""
+        self._services = services
+
+    async def list_all(self, request: web.Request, access: Access) -> web.Response:
+        """Answer the whole list; providers are asked again when what they said is old."""
+        await self._services.refresh()
+        return _json({"object": "list", "data": self._entries()}, access)
+
+    async def get(self, request: web.Request, access: Access) -> web.Response:
+        """Answer one model."""
+        await self._services.refresh()
+        wanted = request.match_info["id"]
+        for entry in self._entries():
+            if entry["id"] == wanted:
+                return _json(entry, access)
+        raise ModelNotFound(f"The model {excerpt(wanted)!r} is not listed here. GET /v1/models shows what is.")
+
+    def _entries(self) -> list[dict[str, Any]]:
+        return [_entry(name, info, provider) for name, info, provider in self._services.gateway.fleet.catalog.entries()]
+
+
+def _entry(name: str, info: ModelInfo, provider: str) -> dict[str, Any]:
+    return {
+        **info.extra,
+        "id": name,
+        "object": "model",
+        "created": info.created,
+        "owned_by": info.owned_by or provider or "llms",
+        **({"provider": provider} if provider else {}),
+    }
+
+
+def _json(value: Any, access: Access) -> web.Response:
+    return web.Response(body=json.dumps(value), headers={"Content-Type": "application/json", **access.headers})

@@ -1,0 +1,104 @@
+"""Below routing: what aiohttp answers itself gets our envelope, and slow heads are cut."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from aiohttp import http_exceptions, web
+from aiohttp.web_protocol import RequestHandler
+
+from llms.protocol.errors import HeadersTooLarge, InternalError, InvalidRequest, LlmsError
+from llms.server.errors import respond
+
+HEAD_SECONDS: Final = 15.0
+"""A request's head may take this long from its first byte."""
+
+
+class Connection(RequestHandler):
+    """One client connection."""
+
+    __slots__ = ("_head_timer",)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Expect the first head in time."""
+        super().connection_made(transport)
+        self._head_timer = self._loop.call_later(HEAD_SECONDS, self._cut)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and watch whether a head stays unfinished."""
+        super().data_received(data)
+        if self._messages or self._request_in_progress:
+            if self._head_timer is not None:
+                self._head_timer.cancel()
+                self._head_timer = None
+        elif self._head_timer is None and not self._force_close:
+            self._head_timer = self._loop.call_later(HEAD_SECONDS, self._cut)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Let go of the timer."""
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer malformed HTTP in our envelope; nothing of it is echoed or logged with a traceback."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun")
+        response = respond(_error(status, exc), {})
+        response.force_close()
+        return response
+
+    def log_exception(self, *args: Any, **options: Any) -> None:
+        """Log a defect of ours; a client's malformed request is none."""
+        if not isinstance(options.get("exc_info"), http_exceptions.HttpProcessingError):
+            super().log_exception(*args, **options)
+
+    def _cut(self) -> None:
+        self._head_timer = None
+        self.force_close()
+
+
+def _error(status: int, exc: BaseException | None) -> LlmsError:
+    if isinstance(exc, http_exceptions.LineTooLong) or (exc is not None and "Too many headers" in str(exc)):
+        return HeadersTooLarge("The request line or a header is too long, or there are too many headers.")
+    if status >= 500:
+        return InternalError("The server failed on this request; its log has the cause.")
+    return InvalidRequest("The request is not valid HTTP/1.1.", code="invalid_http")
+
+
+class Listener(web.Server):
+    """Make our connections for an application's server."""
+
+    def __call__(self) -> RequestHandler:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """Run an application on our connections, cancelling handlers whose client left."""
+
+    def __init__(self, app: web.Application, *, keepalive: float = 75.0) -> None:
+        """`keepalive` is how many seconds an idle connection is kept."""
+        super().__init__(
+            app, access_log=None, handler_cancellation=True, keepalive_timeout=keepalive, shutdown_timeout=2.0
+        )
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return Listener(
+            made.request_handler,
+            request_factory=made.request_factory,
+            handler_cancellation=made.handler_cancellation,
+            **made._kwargs,
+        )

@@ -1,0 +1,48 @@
+"""The URL table."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from llms.server.access import Door, Handler
+from llms.server.chat import Chat
+from llms.server.models import Models
+from llms.server.openapi import OpenApi
+from llms.server.services import Services
+from llms.server.session import Session
+from llms.server.status import Status
+from llms.server.ui import Ui
+from llms.server.unrouted import Unrouted
+
+PUBLIC = True
+
+
+def add_routes(app: web.Application, services: Services) -> None:
+    """Fill the table. Every route under /v1 also answers without it; PUBLIC ones need no key."""
+    door = Door(services)
+    chat, models, status = Chat(services), Models(services), Status(services)
+    session, openapi, unrouted = Session(services), OpenApi(), Unrouted(services)
+
+    def route(method: str, path: str, handler: Handler, *, public: bool = False) -> None:
+        app.router.add_route(method, path, door.guard(handler, public=public))
+
+    for v1 in ("/v1", ""):
+        route("POST", f"{v1}/chat/completions", chat.post)
+        route("POST", f"{v1}/chat/completions/stream", chat.post_stream)
+        route("GET", f"{v1}/models", models.list_all)
+        route("GET", f"{v1}/models/{{id:.+}}", models.get)
+
+    route("GET", "/health", status.health, public=PUBLIC)
+    route("GET", "/ready", status.ready, public=PUBLIC)
+    route("GET", "/metrics", status.metrics)
+    route("GET", "/openapi.json", openapi.get)
+
+    route("POST", "/api/session", session.open, public=PUBLIC)
+    route("DELETE", "/api/session", session.close, public=PUBLIC)
+
+    if services.ui:
+        ui = Ui()
+        route("GET", "/", ui.index, public=PUBLIC)
+        route("GET", "/ui/{path:.+}", ui.file, public=PUBLIC)
+
+    route("*", "/{path:.*}", unrouted.any, public=PUBLIC)

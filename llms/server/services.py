@@ -1,0 +1,49 @@
+"""What the handlers work with: built once by the application, handed to each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from llms.config.model import Config
+from llms.gateway import Gateway
+from llms.policies.keys import Keys
+from llms.policies.sessions import Sessions
+from llms.protocol.events import Event, Observer
+from llms.server.hosts import Hosts
+from llms.tasks import Tasks
+
+if TYPE_CHECKING:
+    from llms.server.event_stream import EventStream
+
+
+@dataclass(slots=True)
+class Services:
+    """The one set of everything; `keys` and `hosts` are replaced when the configuration changes."""
+
+    gateway: Gateway
+    keys: Keys
+    hosts: Hosts
+    sessions: Sessions
+    tasks: Tasks
+    observers: Sequence[Observer]
+    exposition: Callable[[], tuple[bytes, str]]
+    """Returns the metrics page: body and content type."""
+    refresh: Callable[[], Coroutine[Any, Any, None]]
+    """Asks the providers what they serve, where that is not known or old."""
+    clock: Callable[[], float]
+    now: Callable[[], float]
+    ui: bool = True
+    draining: bool = False
+    streams: set[EventStream] = field(default_factory=set)
+
+    @property
+    def config(self) -> Config:
+        """Return the configuration in force."""
+        return self.gateway.fleet.config
+
+    def emit(self, event: Event) -> None:
+        """Tell every observer."""
+        for observe in self.observers:
+            observe(event)

@@ -1,0 +1,56 @@
+"""Whatever no route answers: 404, 405 with Allow, and the preflights of listed origins."""
+
+from __future__ import annotations
+
+from typing import final
+
+from aiohttp import web
+
+from llms.protocol.errors import MethodNotAllowed, NotFound, PermissionDenied, excerpt
+from llms.server.access import Access
+from llms.server.services import Services
+
+
+@final
+class Unrouted:
+    """The last route of the table, for every method and path."""
+
+    def __init__(self, services: Services) -> None:
+        """Take the rules for foreign origins."""
+        self._services = services
+
+    async def any(self, request: web.Request, access: Access) -> web.Response:
+        """Say what is wrong with the path or the method."""
+        methods = await self._methods(request)
+        if request.method == "OPTIONS":
+            return self._preflight(request, access, methods)
+        if not methods:
+            raise NotFound(f"There is no {excerpt(request.path)!r} here. GET /openapi.json lists what is.")
+        allowed = ", ".join(sorted(methods))
+        raise MethodNotAllowed(f"{request.method} is not allowed here; {allowed} is.", param=allowed)
+
+    async def _methods(self, request: web.Request) -> set[str]:
+        """Return the methods that other routes of the table take on this path."""
+        found: set[str] = set()
+        for resource in request.app.router.resources():
+            _, methods = await resource.resolve(request)
+            found |= methods
+        return found - {"*"}
+
+    def _preflight(self, request: web.Request, access: Access, methods: set[str]) -> web.Response:
+        if request.headers.get("Origin") is None:
+            return web.Response(
+                status=204, headers={**access.headers, "Allow": ", ".join(sorted({*methods, "OPTIONS"}))}
+            )
+        if "Access-Control-Allow-Origin" not in access.headers:
+            raise PermissionDenied("This origin may not call the server.", code="origin_not_allowed")
+        asked = request.headers.get("Access-Control-Request-Headers", "authorization, content-type, x-api-key")
+        return web.Response(
+            status=204,
+            headers={
+                **access.headers,
+                "Access-Control-Allow-Methods": ", ".join(sorted({*methods, "GET", "POST", "OPTIONS"})),
+                "Access-Control-Allow-Headers": asked[:500],
+                "Access-Control-Max-Age": "600",
+            },
+        )

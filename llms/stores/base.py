@@ -1,0 +1,73 @@
+"""What a usage store is: rows go in without waiting, and are there to be read a moment later."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, final
+
+
+class UsageRow(NamedTuple):
+    """One request that ended, as accounting sees it. Never a word of the prompt or the answer, never a key.
+
+    A tuple and no dataclass, because one is made for each request and the database takes it as it is. Text is
+    valid Unicode; times are in seconds.
+    """
+
+    request_id: str
+    started: float
+    """Unix time."""
+    route: str
+    key_id: str
+    asked_model: str
+    provider: str
+    model: str
+    stream: bool
+    status: int
+    outcome: str
+    error_code: str | None
+    window: str | None
+    finish_reason: str | None
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+    usage_source: str
+    attempts: int
+    retries: int
+    fallbacks: int
+    chunks: int
+    skipped: int
+    queued: float
+    ttft: float | None
+    duration: float
+    upstream_request_id: str
+
+
+class UsageStore(Protocol):
+    """Keep one row for each request."""
+
+    def add(self, row: UsageRow) -> None:
+        """Take a row; never waits and never raises."""
+
+    async def recent(self, limit: int = 100) -> list[UsageRow]:
+        """Return the rows stored last, the newest first; empty where nothing can be read."""
+
+    async def close(self) -> None:
+        """Store what was taken and let go of the files; waits some seconds at most."""
+
+
+@final
+class NoUsage:
+    """The store of those who want none."""
+
+    def add(self, row: UsageRow) -> None:
+        """Forget the row."""
+
+    async def recent(self, limit: int = 100) -> list[UsageRow]:
+        """Return nothing."""
+        return []
+
+    async def close(self) -> None:
+        """Have nothing to do."""
+
+
+_: type[UsageStore] = NoUsage

@@ -1,0 +1,76 @@
+"""The waits of one request for its upstream: armed before each, disarmed after it, at the price of an assignment."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final, final
+
+from llms.protocol.errors import UpstreamTimeout
+from llms.streaming.ticker import PERIOD, Ticker
+
+_NEVER: Final = float("inf")
+
+
+@final
+class Deadline:
+    """Cancel the task that waits for an upstream when the wait is due, and tell that from any other cancellation."""
+
+    __slots__ = ("_due", "_expired", "_limit", "_task", "_ticker", "_what")
+
+    def __init__(self, ticker: Ticker, *, total: float) -> None:
+        """Bound the sum of all waits by `total` seconds from now; 0 means no bound."""
+        ticker.add(self)
+        self._ticker = ticker
+        self._limit = ticker.now + total + PERIOD if total else _NEVER
+        self._due = _NEVER
+        self._what = ""
+        self._expired = False
+        self._task: asyncio.Task[Any] | None = None
+
+    def arm(self, seconds: float, what: str) -> None:
+        """Start a wait of at most `seconds` (0: only the total counts) in the current task."""
+        due = self._ticker.now + seconds + PERIOD if seconds else self._limit
+        self._due = due if due < self._limit else self._limit
+        self._what = what
+        if self._task is None:
+            self._task = asyncio.current_task()
+
+    def bound(self, seconds: float, what: str) -> None:
+        """Bring the end of all waits to at most `seconds` from now (0: leave it)."""
+        if seconds:
+            self._limit = min(self._limit, self._ticker.now + seconds + PERIOD)
+            self._what = what
+
+    def disarm(self) -> None:
+        """End the wait in time."""
+        self._due = _NEVER
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._due = _NEVER
+        self._task = None
+        self._ticker.discard(self)
+
+    def moved(self) -> None:
+        """Forget the task: the next wait may be in another one."""
+        self._task = None
+
+    def expired(self) -> UpstreamTimeout | None:
+        """Return the timeout when a CancelledError just caught was ours; None when somebody else cancels."""
+        task = self._task
+        if not self._expired or task is None:
+            return None
+        self._expired = False
+        return None if task.uncancel() > 0 else UpstreamTimeout(self._what)
+
+    @property
+    def remaining(self) -> float:
+        """Return the seconds left of the total."""
+        return max(0.0, self._limit - self._ticker.now)
+
+    def tick(self, now: float) -> None:
+        """Cancel the wait when it is due."""
+        if now >= self._due and self._task is not None:
+            self._due = _NEVER
+            self._expired = True
+            self._task.cancel()

@@ -1,0 +1,202 @@
+"""The log of the process: where its lines go, which libraries speak in it, and the one line a request gets."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Final, TextIO, cast, final
+
+from llms.protocol.events import AttemptFailed, Event, HttpEnded, RequestEnded
+from llms.telemetry.lines import Fields, JsonLine, PrettyLine, Renderer
+from llms.telemetry.redact import Redactor
+
+
+@contextmanager
+def _hidden(package: str) -> Iterator[None]:
+    """Let imports find no such package, as None in `sys.modules` is defined to do; one already loaded stays."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+
+
+# structlog loads rich, where installed, to draw tracebacks that we don't use: 110 ms and 6 MB of a server's start.
+with _hidden("rich"):
+    import structlog
+
+_LONGEST_NAME: Final = 200
+_LOWEST_FOREIGN: Final = logging.WARNING
+"""Below it the libraries tell what they send, prompts included."""
+
+
+def configure(*, level: str, pretty: bool, stream: TextIO | BinaryIO, redactor: Redactor) -> Log:
+    """Send every line of the process to `stream` in one format, those of the libraries and warnings included.
+
+    `level` is one of debug, info, warning, error, critical. `pretty` is for terminals, otherwise a line is one
+    JSON object. A stream that fails loses lines, never a request. May be called again.
+    """
+    lowest = logging.getLevelNamesMapping()[level.upper()]
+    output = _Output(stream)
+    log = Log(PrettyLine(redactor) if pretty else JsonLine(redactor), output, lowest)
+    structlog.configure(
+        processors=[log.render],
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
+        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, output)),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_Foreign(log)]
+    root.setLevel(max(lowest, _LOWEST_FOREIGN))
+    logging.getLogger("llms").setLevel(lowest)
+    logging.captureWarnings(True)
+    return log
+
+
+@final
+class _Output:
+    """A stream of bytes that keeps its failures to itself: a full disk or a closed pipe must not fail a request."""
+
+    def __init__(self, stream: TextIO | BinaryIO) -> None:
+        self._stream: Any = getattr(stream, "buffer", stream)
+        self._takes_text = isinstance(self._stream, io.TextIOBase)
+
+    def write(self, line: bytes) -> None:
+        try:
+            self._stream.write(line.decode() if self._takes_text else line)
+            self._stream.flush()
+        except (OSError, ValueError):
+            return
+
+    def flush(self) -> None:
+        """Do nothing: `write` flushes."""
+
+
+@final
+class Log:
+    """The log as configured: what structlog's loggers, the libraries and the request log write to."""
+
+    def __init__(self, render: Renderer, output: _Output, lowest: int) -> None:
+        self.render = render
+        self._write = output.write
+        self._lowest = lowest
+
+    def tells(self, level: int) -> bool:
+        """Say whether lines of this level (of the standard library's logging) are wanted."""
+        return level >= self._lowest
+
+    def write(self, level: str, fields: Fields) -> None:
+        """Write one line without asking for its level."""
+        self._write(self.render(None, level, fields) + b"\n")
+
+
+@final
+class _Foreign(logging.Handler):
+    """Write the records of the standard library's logging as lines of ours."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            event = record.getMessage()
+        except (TypeError, ValueError, KeyError):
+            event = f"{record.msg} {record.args!r}"
+        fields = {"event": event, "logger": record.name, "exc_info": record.exc_info}
+        self._log.write(record.levelname.lower(), fields)
+
+
+@final
+class RequestLog:
+    """Write one line for each request that ended: who asked for what, who answered, how it went, never the words.
+
+    Failed requests are warnings, unless the client was wrong (4xx); the others are `info`. Failed attempts and
+    exchanges without a model are `debug`. Goes past structlog's own loggers, which double the cost of a line.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._write = log.write
+        self._tells_info = log.tells(logging.INFO)
+        self._tells_warning = log.tells(logging.WARNING)
+        self._tells_debug = log.tells(logging.DEBUG)
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RequestEnded):
+            if _is_failure(event):
+                if self._tells_warning:
+                    self._write("warning", _request(event))
+            elif self._tells_info:
+                self._write("info", _request(event))
+        elif self._tells_debug:
+            if isinstance(event, HttpEnded):
+                self._write("debug", _exchange(event))
+            else:
+                self._write("debug", _attempt(event))
+
+
+def _is_failure(event: RequestEnded) -> bool:
+    return event.outcome == "truncated" or (event.outcome == "error" and not 400 <= event.status < 500)
+
+
+def _request(event: RequestEnded) -> Fields:
+    usage = event.usage
+    fields: Fields = {
+        "event": "request",
+        "request_id": event.request_id,
+        "route": event.route,
+        "key_id": event.key_id,
+        "asked_model": event.asked_model[:_LONGEST_NAME],
+        "provider": event.provider,
+        "model": event.model[:_LONGEST_NAME],
+        "stream": event.stream,
+        "status": event.status,
+        "outcome": event.outcome,
+        "error_code": event.error_code and event.error_code[:_LONGEST_NAME],
+        "finish_reason": event.finish_reason,
+        "duration_ms": _milliseconds(event.duration),
+        "ttft_ms": None if event.ttft is None else _milliseconds(event.ttft),
+        "queued_ms": _milliseconds(event.queued),
+        "tokens_in": usage.prompt_tokens,
+        "tokens_out": usage.completion_tokens,
+        "usage": usage.source,
+        "attempts": event.attempts,
+        "upstream_request_id": event.upstream_request_id[:_LONGEST_NAME],
+    }
+    if event.window is not None:
+        fields["window"] = event.window
+    return fields
+
+
+def _exchange(event: HttpEnded) -> Fields:
+    return {
+        "event": "http",
+        "request_id": event.request_id,
+        "method": event.method[:_LONGEST_NAME],
+        "path": event.path[:_LONGEST_NAME],
+        "status": event.status,
+        "error_code": event.error_code,
+        "duration_ms": _milliseconds(event.duration),
+    }
+
+
+def _attempt(event: AttemptFailed) -> Fields:
+    return {
+        "event": "attempt failed",
+        "provider": event.provider,
+        "model": event.model[:_LONGEST_NAME],
+        "attempt": event.attempt,
+        "kind": event.kind,
+        "error_code": event.error_code[:_LONGEST_NAME],
+        "duration_ms": _milliseconds(event.seconds),
+    }
+
+
+def _milliseconds(seconds: float) -> float:
+    return int(seconds * 1e4 + 0.5) / 10

@@ -1,0 +1,183 @@
+"""The figures of the process for Prometheus, kept up to date by events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, cast, final, get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, generate_latest
+
+from llms.protocol.chat import Usage
+from llms.protocol.errors import LlmsError
+from llms.protocol.events import Event, HttpEnded, RequestEnded, Window
+from llms.telemetry.histogram import Histogram
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+OTHER: Final = "other"
+"""The label of what is not in a bounded set: unlisted models, codes that an upstream made up."""
+NONE: Final = "none"
+"""The label of a provider where no target was reached."""
+
+_DURATIONS: Final = (*(0.01 * 2**n for n in range(14)), 300.0, 900.0)
+_FIRST_TOKEN: Final = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 120.0)
+_PER_TOKEN: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
+_TOKENS: Final = tuple(4**n for n in range(14))
+_WAITS: Final = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+_OVERHEADS: Final = (1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5)
+
+_CODES_WITHOUT_CLASS: Final = frozenset({"host_not_allowed", "origin_not_allowed", "server_stopping"})
+
+
+@final
+class Metrics:
+    """Observe events, count what has no event, and write it all down when Prometheus asks.
+
+    Labels are bounded: providers are configured, a model is one that `known_model` knows or `other`, a code is one
+    of ours or `other`. The label of a model is the upstream's id, or the client's where no target was reached.
+    """
+
+    def __init__(self, *, known_model: Callable[[str], bool]) -> None:
+        self._known_model = known_model
+        self._known_codes = _CODES_WITHOUT_CLASS | set(_codes(LlmsError))
+        self._providers_up: Callable[[], Mapping[str, bool]] = dict
+        self._registry = registry = CollectorRegistry()
+        self._define_requests(registry)
+        self._define_server(registry)
+        self._requests_of: dict[tuple[str, str, int], Counter] = {}
+
+    def _define_requests(self, registry: CollectorRegistry) -> None:
+        name = "gen_ai_server_request_duration_seconds"
+        self._duration = Histogram(registry, name, _DURATIONS, "Whole requests.").series()
+        name = "gen_ai_server_time_to_first_token_seconds"
+        self._ttft = Histogram(registry, name, _FIRST_TOKEN, "Until a stream's first chunk.").series()
+        name = "gen_ai_server_time_per_output_token_seconds"
+        self._tpot = Histogram(registry, name, _PER_TOKEN, "For each token of a stream after its first chunk.").series()
+        name = "gen_ai_client_token_usage"
+        tokens = Histogram(registry, name, _TOKENS, "Tokens that upstreams reported.", label="gen_ai_token_type")
+        self._input, self._output = tokens.series("input"), tokens.series("output")
+        name = "llms_queue_wait_seconds"
+        self._waits = Histogram(registry, name, _WAITS, "Wait for a free slot of a provider.").series()
+        self._requests = _counter(
+            registry, "llms_requests_total", "Requests that ended.", "provider", "model", "status"
+        )
+        self._errors = _counter(registry, "llms_errors_total", "Answers with an error code.", "code")
+        self._retries = _counter(registry, "llms_retries_total", "Attempts at the same target again.")
+        self._fallbacks = _counter(registry, "llms_fallbacks_total", "Attempts at the next target.")
+        cancelled = _counter(registry, "llms_cancelled_total", "Requests whose client left.", "stage")
+        self._cancelled = {window: cancelled.labels(window) for window in get_args(Window)}
+        self._truncated = _counter(registry, "llms_truncated_total", "Streams that an upstream ended too early.")
+
+    def _define_server(self, registry: CollectorRegistry) -> None:
+        self._active = Gauge("llms_active_requests", "Requests under way.", registry=registry)
+        self._queued = Gauge("llms_queue_depth", "Requests that wait for a slot.", registry=registry)
+        self._up = Gauge("llms_provider_up", "1 unless its breaker is open.", ["provider"], registry=registry)
+        self._resumed = _counter(registry, "llms_resumed_total", "Streams that a client took up again.")
+        name = "llms_overhead_seconds"
+        self._overhead = Histogram(registry, name, _OVERHEADS, "Time in our own code.", label="component")
+
+    def watch(
+        self,
+        *,
+        active_requests: Callable[[], float],
+        queue_depth: Callable[[], float],
+        providers_up: Callable[[], Mapping[str, bool]],
+    ) -> None:
+        """Take the functions that tell the gauges' values; they are called for each exposition."""
+        self._active.set_function(active_requests)
+        self._queued.set_function(queue_depth)
+        self._providers_up = providers_up
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RequestEnded):
+            self._request_ended(event)
+        elif isinstance(event, HttpEnded) and event.error_code is not None:
+            self._count_error(event.error_code)
+
+    def _request_ended(self, event: RequestEnded) -> None:
+        requests = self._requests_of.get((event.provider, event.model, event.status)) or self._requests_series(event)
+        requests.inc()
+        self._duration.observe(event.duration)
+        self._waits.observe(event.queued)
+        if event.usage.source == "reported":
+            self._observe_tokens(event.usage)
+        if event.stream and event.ttft is not None:
+            self._observe_stream(event, event.ttft)
+        if event.retries:
+            self._retries.inc(event.retries)
+        if event.fallbacks:
+            self._fallbacks.inc(event.fallbacks)
+        if event.outcome != "ok":
+            self._count_failure(event)
+
+    def _requests_series(self, event: RequestEnded) -> Counter:
+        """Return the counter for an event's labels, and keep it where the labels are the event's own words.
+
+        What a client made up is looked up each time: keeping it would grow without bound.
+        """
+        asked = event.model or event.asked_model
+        model = asked if self._known_model(asked) else OTHER
+        series = self._requests.labels(event.provider or NONE, model, str(event.status))
+        if event.model and model is not OTHER:
+            self._requests_of[event.provider, event.model, event.status] = series
+        return series
+
+    def _observe_tokens(self, usage: Usage) -> None:
+        if usage.prompt_tokens:
+            self._input.observe(usage.prompt_tokens)
+        if usage.completion_tokens:
+            self._output.observe(usage.completion_tokens)
+
+    def _observe_stream(self, event: RequestEnded, ttft: float) -> None:
+        self._ttft.observe(ttft)
+        later_tokens = event.usage.completion_tokens - 1
+        if later_tokens > 0 and event.outcome == "ok":
+            self._tpot.observe((event.duration - ttft) / later_tokens)
+
+    def _count_failure(self, event: RequestEnded) -> None:
+        if event.error_code is not None:
+            self._count_error(event.error_code)
+        if event.window is not None:
+            self._cancelled[event.window].inc()
+        if event.outcome == "truncated":
+            self._truncated.inc()
+
+    def _count_error(self, code: str) -> None:
+        self._errors.labels(code if code in self._known_codes else OTHER).inc()
+
+    def count_resumed(self) -> None:
+        """Count a stream that a client took up again."""
+        self._resumed.inc()
+
+    def observe_overhead(self, component: str, seconds: float) -> None:
+        """Record time spent in one of our own parts; `component` is a word of the code, never of a request."""
+        self._overhead.series(component).observe(seconds)
+
+    def exposition(self) -> tuple[bytes, str]:
+        """Return body and content type of `GET /metrics`."""
+        self._up.clear()
+        for provider, is_up in self._providers_up().items():
+            self._up.labels(provider).set(is_up)
+        return generate_latest(cast(CollectorRegistry, _WithoutCreated(self._registry))), CONTENT_TYPE
+
+
+@final
+class _WithoutCreated:
+    """A registry less the `_created` series, which double the page and which nobody asks for."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._registry.collect():
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric
+
+
+def _counter(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Counter:
+    return Counter(name, text, labels, registry=registry)
+
+
+def _codes(error: type[LlmsError]) -> Iterator[str]:
+    yield error.default_code
+    for kind in error.__subclasses__():
+        yield from _codes(kind)

@@ -1,0 +1,97 @@
+"""Keep secrets out of what is written down: by the name of a field, by a configured value, by the shape of a key."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Final, final
+from urllib.parse import quote
+
+from llms.config.masking import MASK
+
+SHORTEST_SECRET: Final = 8
+"""Shorter values are not searched for: placeholder keys such as `ollama` or `none` are ordinary words."""
+
+_DEEPEST: Final = 8
+_ENDINGS: Final = ("api_key", "apikey", "authorization", "cookie", "password", "passwd", "secret", "token")
+_MASK: Final = MASK.encode()
+
+_SHAPES: Final = rb"""
+    (?P<keep>
+        bearer[ ]
+      | ://(?=[^\s/@"'\\]*:[^\s/@"'\\]*@)                          # user and password of a URL
+      | [?&]key=
+      | (?:api[-_]?key|authorization|cookie|password|passwd|secret|token)
+        QUOTE \s?[:=]\s? QUOTE (?:(?:bearer|basic)[ ])?
+    )
+    [^\s"'\\,;&@}\x1b]+
+    | (?:\b|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4})) sk-[\w-]{8,}        # also behind a line break that JSON escaped
+"""
+_IN_TEXT: Final = re.compile(_SHAPES.replace(b"QUOTE", rb"""[\\"']*"""), re.VERBOSE | re.IGNORECASE)
+_IN_JSON: Final = re.compile(_SHAPES.replace(b"QUOTE", rb"""(?:\\(?:\\\\)*"|')?"""), re.VERBOSE | re.IGNORECASE)
+"""Passes over quotes that JSON escaped and over no other, so that a masked line is JSON still."""
+
+
+@final
+class Redactor:
+    """What must never be written down; shared by every log line and error text of the process."""
+
+    def __init__(self, secrets: Collection[str] = ()) -> None:
+        self._needles: tuple[bytes, ...] = ()
+        self.update(secrets)
+
+    def update(self, secrets: Collection[str]) -> None:
+        """Take a new set of secret values in place of the old one, in every spelling that a log can give them."""
+        needles = {form for secret in secrets if len(secret) >= SHORTEST_SECRET for form in _spellings(secret)}
+        self._needles = tuple(sorted(needles, key=len, reverse=True))
+
+    def json(self, line: bytes) -> bytes:
+        """Return a JSON text without secrets."""
+        return self._masked(line, _IN_JSON)
+
+    def text(self, text: str) -> str:
+        """Return a text for people without secrets."""
+        return self._masked(text.encode("utf-8", "surrogatepass"), _IN_TEXT).decode("utf-8", "surrogatepass")
+
+    def _masked(self, line: bytes, shapes: re.Pattern[bytes]) -> bytes:
+        for needle in self._needles:
+            if needle in line:
+                line = line.replace(needle, _MASK)
+        # The search is slow and most lines are single words between quotes, in which only one shape can hide.
+        if b" " in line or b"=" in line or b"@" in line or b"\\" in line or b"'" in line or b"sk-" in line:
+            return shapes.sub(rb"\g<keep>" + _MASK, line)
+        return line
+
+
+def _spellings(secret: str) -> set[bytes]:
+    escaped = json.dumps(secret, ensure_ascii=False)[1:-1]
+    forms = (secret, escaped, json.dumps(secret)[1:-1], quote(secret, safe=""), repr(secret)[1:-1])
+    return {form.encode("utf-8", "surrogatepass") for form in forms}
+
+
+def is_sensitive(name: str) -> bool:
+    """Tell whether a field of this name holds a secret (`api_key`, `X-Api-Key`, `upstream_token`, …)."""
+    return name.lower().replace("-", "_").endswith(_ENDINGS)
+
+
+@lru_cache(maxsize=512)
+def sensitive_among(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of the names that hold secrets; call sites repeat themselves, so the answers are kept."""
+    return tuple(name for name in names if is_sensitive(name))
+
+
+def without_secrets(value: Any, depth: int = 0) -> Any:
+    """Return nested dicts and sequences with the values of sensitive names masked, at most 8 levels deep."""
+    if not isinstance(value, (Mapping, list, tuple, set, frozenset)):
+        return value
+    if depth == _DEEPEST:
+        return "…"
+    if isinstance(value, Mapping):
+        return {
+            (name := str(key)): MASK if is_sensitive(name) else without_secrets(item, depth + 1)
+            for key, item in value.items()
+        }
+    items: Iterable[Any] = value
+    return [without_secrets(item, depth + 1) for item in items]

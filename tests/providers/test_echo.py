@@ -1,0 +1,71 @@
+"""The provider that says what it was told."""
+
+import contextlib
+import time
+
+import pytest
+from pydantic import ValidationError
+
+from llms.protocol.chat import ChatRequest
+from llms.providers.base import ProviderSettings
+from llms.providers.echo import Echo, Options
+from llms.testing.contract import ProviderContract
+from llms.testing.contract.setup import Setup, objects_of
+from llms.testing.plain_client import text_of
+
+
+class Made(Setup):
+    speaks_http = has_key = has_tools = has_reasoning = lists_upstream_models = False
+    options = Options()
+
+    async def provider(self, upstream):
+        return Echo(ProviderSettings("echo", "echo", self.options), self.resources)
+
+
+class TestContract(Made, ProviderContract):
+    """All that every provider must hold."""
+
+
+async def heard(provider, messages):
+    async with contextlib.aclosing(provider.chat(ChatRequest({"messages": messages}, "echo"))) as chunks:
+        return text_of(objects_of([chunk async for chunk in chunks]))
+
+
+@pytest.mark.parametrize(
+    ("messages", "text"),
+    [
+        ([{"role": "user", "content": "a"}, {"role": "user", "content": "b  c\n"}], "b  c\n"),
+        ([{"role": "user", "content": [{"type": "text", "text": "x"}, {"type": "text", "text": "y"}]}], "x y"),
+        ([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}, "z"]}], "z"),
+        ([{"role": "assistant", "content": None}], ""),
+        ([{"role": "user"}], ""),
+        ([{"role": "user", "content": "nul \0 stays"}], "nul \0 stays"),
+        ([], ""),
+    ],
+)
+async def test_it_says_the_last_message_again(messages, text):
+    async with Made().ready() as (provider, _):
+        assert await heard(provider, messages) == text
+
+
+async def test_a_delay_paces_the_words():
+    setup = Made()
+    setup.options = Options(delay=0.02)
+    async with setup.ready() as (provider, _):
+        started = time.monotonic()
+        chunks = await setup.ask(provider, "one two three")
+
+        assert time.monotonic() - started >= 0.06
+        assert len(chunks) >= 4
+
+
+async def test_its_models_are_those_of_the_row():
+    setup = Made()
+    setup.options = Options(models=("a", "b"))
+    async with setup.ready() as (provider, _):
+        assert [(model.id, model.owned_by) for model in await provider.models()] == [("a", "echo"), ("b", "echo")]
+
+
+def test_a_negative_delay_is_refused():
+    with pytest.raises(ValidationError):
+        Options(delay=-1)
