@@ -121,11 +121,10 @@ TOPICS = (
     ),
     Topic(
         "better",
-        "There are three ways to a better model. Start Ollama, LM Studio or llama-server: on its "
-        "usual port llms finds it "
-        "by itself. Or point llms at a GGUF file in providers.yaml:\n\n"
-        "```yaml\nproviders:\n  local:\n    type: llama_cpp\n    models:\n      mine: {path: "
-        "~/models/mine.gguf}\n```\n\n"
+        "There are three ways to a better model. Start Ollama, LM Studio or llama-server: on its usual port "
+        "llms finds it by itself. Or point llms at a GGUF file in providers.yaml:\n\n"
+        "```yaml\nproviders:\n  local:\n    type: llama_cpp\n    models:\n"
+        "      mine: {path: ~/models/mine.gguf}\n```\n\n"
         "Or add a cloud provider with its key. Then choose the new model in your client.",
         """
         how do i get a better model | how can i get a better model | where do i get a better model |

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import click
+
+from llms import __version__
+from llms.cli.boundary import run
 
 VERBS: Final = {
     "serve": "Run the server.",
@@ -55,9 +58,14 @@ class Verbs(click.Group):
             raise click.UsageError(f"No such command {args[0]!r}. Did you mean {near[0]!r}?", ctx) from error
 
 
+def main() -> NoReturn:
+    """Run the command line: the `llms` command, and `python -m llms`."""
+    run(verbs)
+
+
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(None, "-V", "--version", package_name="llms")
-def main() -> None:
+@click.version_option(__version__, "-V", "--version", prog_name="llms")
+def verbs() -> None:
     """One local command that gives every OpenAI client a dependable stream from any model.
 
     \b

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from pathlib import Path
+from typing import Final
 
-from llms.cli.settings import fail
+from llms.cli.output import fail
+
+_NO_ADDRESS: Final = "this machine has no such address. Use --host 127.0.0.1 or one of its own."
 
 
-def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
-    """Return a bound socket; exit with a clear message when the address cannot be had.
-
-    `shared` lets several processes bind the same port where the system can (SO_REUSEPORT).
-    """
+def bind(host: str, port: int) -> socket.socket:
+    """Return a listening socket; exit with a clear message when the address cannot be had."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    except socket.gaierror:
-        fail(f"Cannot listen on {host!r}: there is no such address. Use --host 127.0.0.1 or one of this machine's.")
+    except (socket.gaierror, UnicodeError):
+        fail(f"Cannot listen on {host!r}: {_NO_ADDRESS}")
     sock = socket.socket(family, socket.SOCK_STREAM)
     if os.name == "posix":
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if shared and hasattr(socket, "SO_REUSEPORT"):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         sock.bind(address)
         sock.listen(4096)
-    except PermissionError:
-        fail(f"Cannot listen on port {port}: ports below 1024 need privileges. Use --port 8000.")
     except OSError as error:
-        fail(f"Cannot listen on {host}:{port}: {_words(error, port)} Try --port {free_port_near(port)}.")
+        sock.close()
+        fail(_refusal(error, host, port))
     sock.setblocking(False)
     return sock
+
+
+def _refusal(error: OSError, host: str, port: int) -> str:
+    if isinstance(error, PermissionError):
+        return f"Cannot listen on port {port}: ports below 1024 need privileges. Use --port 8000."
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"Cannot listen on {host!r}: {_NO_ADDRESS}"
+    if error.errno == errno.EADDRINUSE:
+        holder = holder_of(port)
+        why = f"the port is in use by {holder}." if holder else "the port is in use."
+    else:
+        why = f"{error.strerror or error}."
+    return f"Cannot listen on {host}:{port}: {why} Try --port {free_port_near(port)}."
 
 
 def free_port_near(port: int) -> int:
@@ -56,13 +67,6 @@ def holder_of(port: int) -> str | None:
         except OSError:
             continue
     return None
-
-
-def _words(error: OSError, port: int) -> str:
-    if error.errno in (98, 48, 10048):
-        holder = holder_of(port)
-        return f"the port is in use by {holder}." if holder else "the port is in use."
-    return f"{error.strerror or error}."
 
 
 def _listening_inodes(port: int) -> set[str]:

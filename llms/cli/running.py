@@ -19,9 +19,10 @@ from aiohttp import web
 
 from llms.app import Engine, keys_required
 from llms.cli.announce import announce
+from llms.cli.output import fail
 from llms.cli.ports import bind
 from llms.cli.secrets import secrets_of
-from llms.cli.settings import configuration, fail, read
+from llms.cli.settings import configuration, read
 from llms.config.load import ConfigError
 from llms.config.model import Config
 from llms.server.hosts import is_loopback
@@ -49,7 +50,7 @@ class Plan:
     log_level: str = "info"
 
     def apply(self, config: Config) -> Config:
-        """Return the configuration with the flags in it; raise ConfigError when the server would stand open."""
+        """Return the configuration with the flags in it."""
         given = {"host": self.host, "port": self.port, "workers": self.workers}
         server = config.server.model_copy(update={k: v for k, v in given.items() if v is not None})
         update: dict[str, Any] = {"server": server}
@@ -67,6 +68,7 @@ class Desk:
     """What stays the same while configurations come and go."""
 
     plan: Plan
+    port: int
     redactor: Redactor
     request_log: RequestLog
 
@@ -75,11 +77,11 @@ def run(plan: Plan) -> None:
     """Serve until told to stop."""
     config = plan.apply(configuration(plan.config))
     _refuse_open_door(config)
+    sock = bind(config.server.host, config.server.port)
+    config = _with_port(config, sock.getsockname()[1])
     redactor = Redactor(secrets_of(config, os.environ))
     log = configure(level=plan.log_level, pretty=sys.stderr.isatty(), stream=sys.stderr, redactor=redactor)
-    desk = Desk(plan, redactor, RequestLog(log))
-    sock = bind(config.server.host, config.server.port, shared=config.server.workers > 1)
-    config = _with_port(config, sock)
+    desk = Desk(plan, config.server.port, redactor, RequestLog(log))
     if config.server.workers > 1:
         from llms.cli.workers import supervise
 
@@ -98,8 +100,7 @@ def _refuse_open_door(config: Config) -> None:
         )
 
 
-def _with_port(config: Config, sock: socket.socket) -> Config:
-    port = sock.getsockname()[1]
+def _with_port(config: Config, port: int) -> Config:
     return config.model_copy(update={"server": config.server.model_copy(update={"port": port})})
 
 
@@ -168,7 +169,7 @@ async def _drain(engine: Engine, site: web.BaseSite, seconds: float) -> None:
     live = engine.gateway.live
     _log.info("draining", requests=len(live), seconds=seconds)
     deadline = asyncio.get_running_loop().time() + seconds
-    while live and asyncio.get_running_loop().time() < deadline:
+    while live and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - once in a life
         await asyncio.sleep(0.05)
     if live:
         _log.warning("ended with requests open", requests=len(live))
@@ -196,7 +197,7 @@ async def _watch(desk: Desk, path: Path, engine: Engine) -> None:
 
 async def _reload(desk: Desk, path: Path, engine: Engine) -> None:
     try:
-        config = desk.plan.apply(await asyncio.to_thread(read, str(path)))
+        config = _with_port(desk.plan.apply(await asyncio.to_thread(read, str(path))), desk.port)
     except ConfigError as error:
         _log.error("configuration not changed: the file has problems", problems=str(error).splitlines())
         return

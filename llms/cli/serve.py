@@ -28,6 +28,10 @@ def serve(config: str | None, no_discover: bool, no_ui: bool, insecure: bool, lo
       llms serve --port 9000 --config providers.yaml
       LLMS_API_KEY=secret llms serve --host 0.0.0.0
     """
+    import os
+
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # scanning for them costs 40 ms at every start
+    import llms.telemetry.log  # noqa: F401 - first, for it imports structlog without rich
     from llms.cli.running import Plan, run
 
     run(Plan(config, no_discover=no_discover, no_ui=no_ui, insecure=insecure, log_level=log_level, **flags))

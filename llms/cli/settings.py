@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
-from typing import NoReturn
 
 from pydantic import SecretStr
 
+from llms.cli.output import fail
 from llms.config.load import ConfigError, find, load, without_file
 from llms.config.model import Config
 from llms.providers import registry
@@ -24,18 +23,18 @@ def configuration(explicit: str | None) -> Config:
 
 
 def read(explicit: str | None) -> Config:
-    """Return the configuration in force; raise ConfigError."""
+    """Return the configuration in force; raise ConfigError.
+
+    A caller's key in LLMS_API_KEY counts wherever the file names none.
+    """
     path = find(explicit, environ=os.environ, cwd=Path.cwd())
-    if path is not None:
-        return load(path, environ=os.environ, validate_options=registry.validate, known_providers={*KNOWN, "local"})
-    config = without_file()
-    key = os.environ.get("LLMS_API_KEY")
-    if key:
+    config = without_file() if path is None else read_file(path)
+    key = os.environ.get("LLMS_API_KEY", "").strip()
+    if key and not config.keys.static:
         config = config.model_copy(update={"keys": config.keys.model_copy(update={"static": (SecretStr(key),)})})
     return config
 
 
-def fail(message: str, *, code: int = 2) -> NoReturn:
-    """Print one clear message on stderr and exit."""
-    print(message, file=sys.stderr)
-    raise SystemExit(code)
+def read_file(path: Path) -> Config:
+    """Return what one file says; raise ConfigError."""
+    return load(path, environ=os.environ, validate_options=registry.validate, known_providers={*KNOWN, "local"})

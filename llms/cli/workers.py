@@ -6,8 +6,14 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from typing import Final
 
-from llms.cli.settings import fail
+from llms.cli.boundary import outcome
+from llms.cli.output import fail
+
+_REST: Final = 0.5
+"""Seconds before a worker that died is replaced."""
+_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def supervise(count: int, serve: Callable[[bool], None]) -> None:
@@ -26,34 +32,40 @@ def supervise(count: int, serve: Callable[[bool], None]) -> None:
         stopping = True
         forward(number, frame)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDING:
         signal.signal(number, stop)
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, forward)
+    signal.signal(signal.SIGHUP, forward)
     for place in range(count):
-        pids.add(_fork(serve, first=place == 0))
+        _start(pids, serve, first=place == 0, wanted=lambda: not stopping)
     while pids:
-        try:
-            pid, _ = os.wait()
-        except InterruptedError:
-            continue
-        except ChildProcessError:
-            break
+        pid, _ = os.wait()
         pids.discard(pid)
         if not stopping:
-            time.sleep(0.5)
-            pids.add(_fork(serve, first=False))
+            time.sleep(_REST)
+            _start(pids, serve, first=False, wanted=lambda: not stopping)
 
 
-def _fork(serve: Callable[[bool], None], *, first: bool) -> int:
+def _start(pids: set[int], serve: Callable[[bool], None], *, first: bool, wanted: Callable[[], bool]) -> None:
+    """Fork a worker unless the end has come; a signal in between waits until the worker is known."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, signal.SIGHUP})
+    try:
+        if wanted():
+            pids.add(_fork(serve, first=first, mask=before))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _fork(serve: Callable[[bool], None], *, first: bool, mask: set[int | signal.Signals]) -> int:
     pid = os.fork()
     if pid:
         return pid
-    for number in (signal.SIGTERM, signal.SIGINT):
+    # A group of its own: Ctrl-C in the terminal reaches the parent alone, which forwards it once.
+    os.setpgid(0, 0)
+    for number in (*_ENDING, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     status = 1
     try:
-        serve(first)
-        status = 0
+        status = outcome(lambda: serve(first))
     finally:
         os._exit(status)

@@ -6,7 +6,7 @@ from an implied one and can be abandoned at the first sign of an attack.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import yaml
@@ -62,8 +62,7 @@ class _Composer:
     def _node(self, event: Any, path: Path) -> Node:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, path)
-        if len(path) > MAX_DEPTH:
-            self._stop(event, f"is nested more than {MAX_DEPTH} levels deep", "check the brackets")
+        self._check_depth(event, len(path))
         self._count(event, 1)
         if event.tag is not None:
             shown = event.tag.replace("tag:yaml.org,2002:", "!!")[:80]
@@ -80,11 +79,11 @@ class _Composer:
         content: dict[str, Entry] | list[Node]
         if isinstance(event, yaml.MappingStartEvent):
             content, end = self._mapping(path)
-            size = 1 + sum(entry.node.size for entry in content.values())
+            below = [entry.node for entry in content.values()]
         else:
             content, end = self._sequence(path)
-            size = 1 + sum(item.size for item in content)
-        return _placed(REFUSED if event.tag is not None else content, event, end, size=size)
+            below = content
+        return _placed(REFUSED if event.tag is not None else content, event, end, below=below)
 
     def _alias(self, event: Any, path: Path) -> Node:
         node = self._anchors.get(event.anchor)
@@ -92,6 +91,7 @@ class _Composer:
             name = f"*{event.anchor}"[:80]
             self._at(event, f"there is no anchor &{name[1:]} above", f'if it is text, quote it: "{name}"', path)
             return _placed(REFUSED, event, event)
+        self._check_depth(event, len(path) + node.height)
         self._count(event, node.size)
         return node
 
@@ -159,6 +159,10 @@ class _Composer:
                 where = (source.line, source.column)
                 self._report.at(*where, "only mappings can be merged", "name an anchor of a mapping", path=path)
 
+    def _check_depth(self, event: Any, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            self._stop(event, f"is nested more than {MAX_DEPTH} levels deep", "check brackets, indentation and aliases")
+
     def _count(self, event: Any, nodes: int) -> None:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
@@ -174,7 +178,14 @@ class _Composer:
 
 
 def _placed(
-    value: Scalar | Refused | dict[str, Entry] | list[Node], start: Any, end: Any, *, text: str = "", size: int = 1
+    value: Scalar | Refused | dict[str, Entry] | list[Node],
+    start: Any,
+    end: Any,
+    *,
+    text: str = "",
+    below: Sequence[Node] = (),
 ) -> Node:
     first, last = start.start_mark, end.end_mark
-    return Node(value, text, first.line + 1, first.column + 1, last.line + 1, last.column + 1, size)
+    size = 1 + sum(node.size for node in below)
+    height = 1 + max(node.height for node in below) if below else 0
+    return Node(value, text, first.line + 1, first.column + 1, last.line + 1, last.column + 1, size, height)

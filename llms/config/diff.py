@@ -9,11 +9,10 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from llms.config.masking import MASK, hidden, mask_text
-from llms.config.model import Config, ProviderRow
+from llms.config.model import SECTIONS, Config, ProviderRow
 from llms.config.problems import Path, dotted
 from llms.config.values import Unbuilt, Value
 
-_SECTIONS = ("server", "defaults", "keys", "stores", "resume", "batch", "ui")
 _LONGEST = 120
 
 
@@ -42,7 +41,7 @@ def _tree(config: Config) -> dict[str, Any]:
     return {
         "source": config.source,
         "discover": config.discover,
-        **{name: _shown(getattr(config, name)) for name in _SECTIONS},
+        **{name: _shown(getattr(config, name)) for name in SECTIONS},
         "providers": {name: _shown_row(row) for name, row in config.providers.items()},
         "models": {name: _shown(row) for name, row in config.models.items()},
         "skipped": dict(config.skipped),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from llms.config.compose import compose
-from llms.config.model import Batch, Config, Defaults, Keys, ModelRow, Resume, Server, Stores, Ui
+from llms.config.model import SECTIONS, Config, Defaults, ModelRow
 from llms.config.names import check_model_name
 from llms.config.problems import ConfigError, OptionProblem, Problem
 from llms.config.reading import Reading
@@ -31,8 +32,7 @@ __all__ = [
 
 FILENAME = "providers.yaml"
 UNBUILT = ("cluster", "budgets")
-_SECTIONS = {"server": Server, "keys": Keys, "stores": Stores, "resume": Resume, "batch": Batch, "ui": Ui}
-_KNOWN = ("discover", "defaults", "providers", "models", *_SECTIONS)
+_KNOWN = ("discover", "providers", "models", *SECTIONS)
 
 
 def find(explicit: str | None, *, environ: Mapping[str, str], cwd: Path) -> Path | None:
@@ -42,9 +42,9 @@ def find(explicit: str | None, *, environ: Mapping[str, str], cwd: Path) -> Path
     """
     named = explicit or environ.get("LLMS_CONFIG")
     if named:
-        return cwd / Path(named).expanduser()
+        return cwd / os.path.expanduser(named)
     candidates = (cwd / FILENAME, _user_directory(environ) / FILENAME)
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if os.path.isfile(path)), None)
 
 
 def _user_directory(environ: Mapping[str, str]) -> Path:
@@ -111,22 +111,21 @@ def _build(
 ) -> Config:
     """Read every section; where one has problems, its defaults stand in so that the others are checked too."""
     _check_keys(reading)
-    sections = {name: reading.section((name,), model) or model() for name, model in _SECTIONS.items()}
+    sections: dict[str, Any] = {name: reading.section((name,), model) or model() for name, model in SECTIONS.items()}
+    defaults: Defaults = sections["defaults"]
     discover = _discover(reading)
-    defaults = reading.section(("defaults",), Defaults) or Defaults()
     rows, skipped = read_rows(reading, defaults=defaults, validate_options=validate_options)
     models, written = _models(reading)
     notes = check_references(
         written,
         report=reading.report,
-        configured=reading.keys(("providers",), example=""),
+        configured=reading.keys(("providers",)),
         skipped=skipped,
         discovered=known_providers,
         discover=discover,
     )
     return Config(
         discover=discover,
-        defaults=defaults,
         providers=rows,
         models=models,
         skipped=skipped,
@@ -138,7 +137,7 @@ def _build(
 
 
 def _check_keys(reading: Reading) -> None:
-    for key in reading.keys((), example=""):
+    for key in reading.keys(()):
         if key in UNBUILT and reading.value((key,)) is not None:
             reading.report.add((key,), "not built yet", "remove it")
         elif key not in _KNOWN and key not in UNBUILT:

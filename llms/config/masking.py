@@ -14,11 +14,11 @@ _ENDINGS = ("key", "keys", "token", "tokens", "auth", "cookie", "cookies", "bear
 _NAMED = ("providers", "models", "skipped")
 
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-_PARAMETER = re.compile(r"(?<=[?&;])([\w.-]+)=([^&;#\s\"']+)")
-_BEARER = re.compile(r"\b(bearer|basic)\s+[^\s\"',}]+", re.IGNORECASE)
+_PARAMETER = re.compile(r"(?<=[?&;])([\w.-]{1,100})=([^&;#\s\"']+)")
+_BEARER = re.compile(r"\b(bearer|basic)\s+[^\s\"',}]{6,}", re.IGNORECASE)
 _TOKEN = re.compile(r"\b(?:sk|pk|gsk|xai|hf|ghp|AIza)[-_]?[A-Za-z0-9_-]{16,}")
-_PAIR = re.compile(r"""([\w.-]+)(["']?\s*:\s*)(\[[^\]]*\]?|"[^"]*"?|'[^']*'?|[^,{}\[\]]+)""")
-_OPENING = re.compile(r"""\s*(?:-\s+)?["']?([\w.-]+)["']?\s*:\s*(?:[|>][-+0-9]*)?\s*""")
+_PAIR = re.compile(r"""(?<![\w.-])([\w.-]{1,100})(["']?\s*:\s*)(\[[^\]]*\]?|"[^"]*"?|'[^']*'?|[^,{}\[\]]+)""")
+_OPENING = re.compile(r"""(?:-\s+)?["']?([\w.-]{1,100})["']?\s*:(?:\s*[|>][-+0-9]*)?""")
 
 
 def is_secret(name: str) -> bool:
@@ -32,7 +32,7 @@ def hidden(path: Sequence[str | int], value: object) -> bool:
     Any text below a key with a telling name is a secret. A number is one only where the last word tells so:
     `password: 12345` is, `max_tokens: 5` is not.
     """
-    if value is None:
+    if value is None or isinstance(value, bool):
         return False
     if tuple(path[:2]) == ("keys", "static"):
         return True
@@ -54,7 +54,7 @@ def mask_line(line: str, *, before: Sequence[str]) -> str:
     """Return a line of a file without the values of secret keys, by its look and that of the lines before it."""
     indent = len(line) - len(line.lstrip())
     for above in reversed(before):
-        opening = _OPENING.fullmatch(above)
+        opening = _OPENING.fullmatch(above.strip())
         if above.strip() and len(above) - len(above.lstrip()) <= indent:
             if opening and (is_secret(opening[1]) or opening[1] == "static") and not _PAIR.match(line.strip()):
                 return line[:indent] + MASK

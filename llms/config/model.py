@@ -190,6 +190,18 @@ class Ui(Section):
     )
 
 
+SECTIONS: Mapping[str, type[Section]] = {
+    "server": Server,
+    "defaults": Defaults,
+    "keys": Keys,
+    "stores": Stores,
+    "resume": Resume,
+    "batch": Batch,
+    "ui": Ui,
+}
+"""The sections of the file that have a fixed set of keys."""
+
+
 class Config(BaseModel):
     """A whole configuration, checked and merged."""
 

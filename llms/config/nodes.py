@@ -31,7 +31,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One value. Lines and columns count from 1, the end is exclusive; `size` counts it and all below it."""
+    """One value. Lines and columns count from 1, the end is exclusive."""
 
     value: Scalar | Refused | dict[str, Entry] | list[Node]
     text: str
@@ -41,6 +41,9 @@ class Node:
     end_line: int
     end_column: int
     size: int = 1
+    """Itself and all values below it, each as often as it is named."""
+    height: int = 0
+    """Levels below it."""
 
     def scalars(self, path: Path = ()) -> Iterator[tuple[Path, Node]]:
         """Yield every scalar below this node with its path."""

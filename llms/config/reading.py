@@ -26,13 +26,13 @@ class Reading:
         self.secret_paths: set[Path] = set()
         self._environ = environ
 
-    def keys(self, path: Path, *, example: str) -> list[str]:
+    def keys(self, path: Path, *, example: str | None = None) -> list[str]:
         """Return the keys of the mapping at `path`, none where nothing stands there."""
         node = self._at(path)
         if node is None or node.value is None or node.value is REFUSED:
             return []
         if not isinstance(node.value, dict):
-            self.report.add(path, "must be a mapping", f"write {example}")
+            self.report.add(path, "must be a mapping", f"write {example}" if example else None)
             return []
         return list(node.value)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 
 from llms.config.expand import Missing
-from llms.config.model import Conduct, Defaults, Limits, ProviderRow, Timeouts
+from llms.config.model import Conduct, Defaults, ProviderRow
 from llms.config.names import check_provider_name
 from llms.config.problems import Complaint
 from llms.config.reading import Reading
@@ -61,18 +61,19 @@ def _read_row(
         return ProviderRow.model_validate({"name": name, "options": options, **shared}), reason
     except ValidationError as error:
         for problem in problems_of(error, ProviderRow):
-            hint = "such as type: openai" if "type" not in raw else None
-            reading.report.add((*path, *problem.path), problem.message, problem.hint or hint)
+            hint = "such as type: openai" if problem.message.startswith("needs") else problem.hint
+            reading.report.add((*path, *problem.path), problem.message, hint)
     return None, reason
 
 
 def _reason(raw: dict[str, Any], missing: list[Missing], reading: Reading, name: str) -> str | None:
     """Say why the row is left out: switched off, or the variable of an `api_key` is not set."""
+    path = ("providers", name, "enabled")
     try:
-        if not Flag().read(raw.get("enabled", True)):
+        if path not in [each.path for each in missing] and not Flag().read(raw.get("enabled", True)):
             return "disabled"
     except Refusal as refusal:
-        reading.report.add(("providers", name, "enabled"), refusal.message, refusal.hint)
+        reading.report.add(path, refusal.message, refusal.hint)
     if not any("api_key" in each.path for each in missing):
         return None
     return f"needs {' and '.join(dict.fromkeys(each.variable for each in missing))}"
@@ -85,19 +86,20 @@ def _check_options(
     if not isinstance(raw.get("type"), str) or not raw["type"].strip():
         return
     for problem in validate_options(raw["type"], options):
-        hint = problem.hint
-        if hint is None and problem.message.startswith("unknown key") and len(problem.path) == 1:
-            hint = None if reading.report.crowded else did_you_mean(str(problem.path[0]), _RESERVED)
-        reading.report.add(("providers", name, *problem.path), problem.message, hint)
+        meant = None
+        is_open = problem.hint is None or not problem.hint.startswith("did you mean")
+        if is_open and problem.message.startswith("unknown key") and len(problem.path) == 1:
+            meant = None if reading.report.crowded else did_you_mean(str(problem.path[0]), _RESERVED)
+        reading.report.add(("providers", name, *problem.path), problem.message, meant or problem.hint)
 
 
 def _merged(raw: dict[str, Any], defaults: Defaults) -> dict[str, Any]:
     """Return type and shared keys, each key of the row over that of the defaults, also inside the mappings."""
     merged: dict[str, Any] = {key: getattr(defaults, key) for key in SHARED}
     given = {key: raw[key] for key in ("type", *SHARED) if key in raw}
-    for key, section in (("timeouts", Timeouts), ("limits", Limits)):
+    for key in ("timeouts", "limits"):
         if isinstance(given.get(key), dict):
             given[key] = dict(merged[key]) | given[key]
-        elif given.get(key, section) is None:
+        elif key in given and given[key] is None:
             del given[key]
     return merged | given

@@ -8,18 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from llms.config.model import Batch, Conduct, Defaults, Keys, ModelRow, Resume, Server, Stores, Ui
+from llms.config.model import SECTIONS, Conduct, ModelRow
 from llms.config.values import Flag
 
-_SECTIONS: dict[str, type[BaseModel]] = {
-    "server": Server,
-    "defaults": Defaults,
-    "keys": Keys,
-    "stores": Stores,
-    "resume": Resume,
-    "batch": Batch,
-    "ui": Ui,
-}
 _NOT_BUILT = {"type": "null", "description": "Not built yet."}
 
 
@@ -33,7 +24,7 @@ def json_schema(option_schemas: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     names = {"type": "object", "additionalProperties": {"$ref": "#/$defs/ModelRow"}}
     properties: dict[str, Any] = {
         "discover": _nullable(Flag().schema()) | {"description": "Look for providers in the environment too."},
-        **{name: {"$ref": f"#/$defs/{model.__name__}"} for name, model in _SECTIONS.items()},
+        **{name: {"$ref": f"#/$defs/{model.__name__}"} for name, model in SECTIONS.items()},
         "providers": {
             "type": ["object", "null"],
             "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"},
@@ -56,7 +47,7 @@ def json_schema(option_schemas: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
 
 def _definitions() -> dict[str, Any]:
     """Return the schemas of all sections by name; what `load` takes beside their plain form is put in."""
-    models: list[type[BaseModel]] = [*_SECTIONS.values(), Conduct, ModelRow]
+    models: list[type[BaseModel]] = [*SECTIONS.values(), Conduct, ModelRow]
     _, described = models_json_schema([(model, "validation") for model in models], ref_template="#/$defs/{model}")
     definitions: dict[str, Any] = _without_titles(described["$defs"])
     for name, definition in definitions.items():

@@ -67,7 +67,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], further: Iterable[str
 
 
 def _known_keys(path: Path, model: type[BaseModel], further: Iterable[str] | None) -> str | None:
-    """Return the question for the key that was meant, or the list of keys where there are few."""
+    """Return the question for the key that was meant, or the list of keys."""
     if further is None:
         return None
     annotation: Any = model

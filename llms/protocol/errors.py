@@ -1,4 +1,4 @@
-"""Every error of the product, and the envelopes in which clients receive them.
+"""Every error of the product.
 
 LlmsError
 ├── RequestError               the client can mend it
@@ -34,24 +34,9 @@ LlmsError
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar
 
 _ECHO_LIMIT = 200
-
-
-class ErrorBody(TypedDict):
-    """The four keys that every OpenAI client reads."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-
-
-class Envelope(TypedDict):
-    """The JSON object of an error answer and of an error event."""
-
-    error: ErrorBody
 
 
 class LlmsError(Exception):
@@ -141,10 +126,11 @@ class ModelNotFound(NotFound):
 
 
 class MethodNotAllowed(RequestError):
-    """The route exists with other methods."""
+    """The route exists with other methods, which `allow` lists."""
 
     status = 405
     default_code = "method_not_allowed"
+    allow = ""
 
 
 class Conflict(RequestError):
@@ -295,18 +281,6 @@ class Cancelled(LlmsError):
 
     status = 499
     default_code = "cancelled"
-
-
-def envelope(error: LlmsError) -> Envelope:
-    """Return the OpenAI form of an error."""
-    return {
-        "error": {
-            "message": error.message,
-            "type": error.type,
-            "param": error.param,
-            "code": error.code,
-        }
-    }
 
 
 def excerpt(value: object, limit: int = _ECHO_LIMIT) -> str:

@@ -92,7 +92,7 @@ class _Choice:
         for key, value in choice.items():
             if key == "delta":
                 self._add_delta(value or {})
-            elif key != "index":
+            else:
                 self._fields.put(key, value)
 
     def whole(self, index: int) -> dict[str, Any]:

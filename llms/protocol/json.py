@@ -33,7 +33,7 @@ def loads(data: bytes) -> Any:
 def exact_loads(data: bytes) -> Any:
     """Decode with the standard library: any integer, lone surrogates kept, no NaN."""
     try:
-        return _stdlib.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+        return _stdlib.loads(data.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -49,7 +49,7 @@ def dumps(value: Any) -> bytes:
 def is_deeper_than(value: Any, limit: int = MAX_DEPTH) -> bool:
     """Tell whether lists and objects are nested over `limit` levels, without recursion."""
     level = [value]
-    for _ in range(limit + 1):
+    for _ in range(limit):
         level = [
             child
             for parent in level
@@ -59,6 +59,13 @@ def is_deeper_than(value: Any, limit: int = MAX_DEPTH) -> bool:
         if not level:
             return False
     return True
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return value
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -20,7 +20,6 @@ _NEAR: Final = 40
 """Characters of broken JSON that are shown."""
 _ENOUGH: Final = 1024
 """Of a long text no more is looked at for a message."""
-_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 _Path: TypeAlias = "tuple[_Path, str | int] | None"
 """Where a value stands: the holder's path and the key in it. Written out only when something is wrong."""
@@ -194,7 +193,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 def _fault(raw: bytes, error: ValueError) -> str:
     if not raw.strip():
         return "is empty; send a JSON object"
-    if raw.startswith(_BOMS) or b"\0" in raw[:4]:
+    if b"\0" in raw[:4]:
         return "must be UTF-8, found UTF-16 or UTF-32"
     if raw.startswith(b"\xef\xbb\xbf"):
         return "starts with a byte order mark; send plain UTF-8"

@@ -21,6 +21,7 @@ _CONTEXT_WORDS: Final = re.compile(
 _TAG: Final = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _MESSAGE_LIMIT: Final = 2000
 _OVERLOADED: Final = frozenset({429, 503, 529})
+_ABOUT_FIELDS: Final = frozenset({400, 404, 405, 422, 501})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class Refusal:
 
 def error_for(refusal: Refusal) -> errors.LlmsError:
     """Return the error that a client gets for an upstream's refusal."""
-    told = _read(refusal.body)
-    message = redact(told.message, refusal.secrets) or f"status {refusal.status} without a message"
+    told = _without_secrets(_read(refusal.body), refusal.secrets)
+    message = told.message or f"status {refusal.status} without a message"
     retry_after = patience(refusal.headers or {}, now=refusal.now)
     error = _classify(refusal, told, f"{refusal.provider}: {message}", retry_after)
     error.upstream_request_id = (refusal.headers or {}).get("x-request-id", "")
@@ -112,6 +113,16 @@ def _read(body: bytes) -> _Told:
     return _Told(message[:_MESSAGE_LIMIT], code, param if isinstance(param, str) else None)
 
 
+def _without_secrets(told: _Told, secrets: Collection[str]) -> _Told:
+    if not any(secrets):
+        return told
+    return _Told(
+        redact(told.message, secrets),
+        told.code and redact(told.code, secrets),
+        told.param and redact(told.param, secrets),
+    )
+
+
 def _detail(item: object) -> str:
     if not isinstance(item, dict):
         return str(item)
@@ -121,8 +132,8 @@ def _detail(item: object) -> str:
 
 def _plain(body: bytes) -> str:
     """Return the words of an HTML or text body, without markup, for a message."""
-    text = body[: _MESSAGE_LIMIT * 4].decode("utf-8", "replace")
-    return " ".join(_TAG.sub(" ", text).split())[:200]
+    text = _TAG.sub(" ", body[: _MESSAGE_LIMIT * 4].decode("utf-8", "replace"))
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200]
 
 
 def _classify(refusal: Refusal, told: _Told, message: str, retry_after: float | None) -> errors.LlmsError:
@@ -133,6 +144,8 @@ def _classify(refusal: Refusal, told: _Told, message: str, retry_after: float | 
         return errors.LoopDetected(message)
     if 300 <= status < 400:
         return errors.UpstreamProtocolError(f"{refusal.provider}: answered with a redirect, which is not followed")
+    if not 400 <= status <= 599:
+        return errors.UpstreamProtocolError(f"{refusal.provider}: answered with status {status}, which is no answer")
     if _is_overflow(status, told):
         return errors.ContextLengthExceeded(message, param=told.param or "messages")
     if status in _OVERLOADED:
@@ -163,6 +176,18 @@ def _is_overflow(status: int, told: _Told) -> bool:
 
 
 def _code_of(status: int) -> str:
-    return {403: "permission_denied", 404: "model_not_found", 413: "request_too_large", 429: "rate_limit_exceeded"}.get(
+    return {402: "insufficient_quota", 403: "permission_denied", 404: "model_not_found", 413: "request_too_large", 429: "rate_limit_exceeded"}.get(
         status, "invalid_request"
     )
+
+
+def objects_to(error: errors.LlmsError, field: str) -> bool:
+    """Tell whether a refusal is about one field of the request that we may do without."""
+    if error.http_status not in _ABOUT_FIELDS:
+        return False
+    if error.param is not None:
+        return error.param.partition(".")[0] == field
+    words = error.message.lower()
+    if field == "stream_options":
+        return field in words or "include_usage" in words
+    return field in words and "stream_options" not in words and ("support" in words or "not allowed" in words)

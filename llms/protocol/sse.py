@@ -80,7 +80,7 @@ class Decoder:
         """Drop a byte order mark at the start, and make every line end an LF, both over borders of reads too."""
         if self._bom is not None:
             data = self._bom + data
-            self._bom = data if len(data) < len(_BOM) and _BOM.startswith(data) else None
+            self._bom = data if _BOM.startswith(data) else None
             if self._bom is not None:
                 return b""
             data = data.removeprefix(_BOM)

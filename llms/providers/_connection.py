@@ -186,6 +186,11 @@ class Connection(asyncio.Protocol):
 
     # -- what the parser found ---------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        """Refuse an answer that nobody asked for; what came before it stands."""
+        if self._complete:
+            raise ValueError("more than one answer")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Note one header."""
         self._head_size += len(name) + len(value)

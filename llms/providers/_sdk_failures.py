@@ -28,7 +28,6 @@ _CONNECTION: Final = frozenset(
     {*_NEVER_THERE, "ConnectionError", "APIConnectionError", "ClientConnectionError", "TransportError"}
 )
 _BROKEN_OFF: Final = frozenset({"ClientPayloadError", "IncompleteReadError", "ChunkedEncodingError"})
-_ABOUT_FIELDS: Final = frozenset({400, 404, 405, 422, 501})
 _CUT: Final = "complete message body"
 _UNREADABLE: Final = frozenset(
     {"JSONDecodeError", "UnicodeDecodeError", "ValidationError", "ChunkValidationError", "DecodingError"}
@@ -138,18 +137,6 @@ class Failures:
         told = failure.__cause__ if _CONNECTION & _kinds(failure) and failure.__cause__ else failure
         words = excerpt(redact(" ".join(str(told).split()), self.secrets))
         return f"{type(told).__name__}: {words}" if words else type(told).__name__
-
-
-def objects_to(error: LlmsError, field: str) -> bool:
-    """Tell whether a refusal is about one field of the request that we may do without."""
-    if error.http_status not in _ABOUT_FIELDS:
-        return False
-    if error.param is not None:
-        return error.param.partition(".")[0] == field
-    words = error.message.lower()
-    if field == "stream_options":
-        return field in words or "include_usage" in words
-    return field in words and "stream_options" not in words and ("support" in words or "not allowed" in words)
 
 
 def _kinds(failure: BaseException) -> set[str]:

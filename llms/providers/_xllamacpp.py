@@ -45,8 +45,13 @@ class XllamaModel:
     """One model in memory."""
 
     def __init__(self, server: Any) -> None:
-        """Take the library's server."""
+        """Take the library's server and wait until its own thread is at work.
+
+        Freed before that, it waits for ever for a thread that missed the order to stop (seen in 2026.10), and it
+        does so with Python's lock in hand.
+        """
         self._server = server
+        self._turn_around()
 
     def chat(self, body: bytes, on_piece: Callable[[bytes], bool]) -> None:
         """Write an answer: `on_piece` gets each chunk as JSON and returns True to stop.
@@ -56,8 +61,17 @@ class XllamaModel:
         self._server.handle_chat_completions(body, on_piece)
 
     def close(self) -> None:
-        """Free the memory; no chat may be running."""
+        """Free the memory; no chat may be running.
+
+        What was stopped a moment ago may still read its prompt; the library waits for that with Python's lock in
+        hand, so we wait first, without it.
+        """
+        self._turn_around()
         self._server = None
+
+    def _turn_around(self) -> None:
+        """Wait until the library's thread has answered a question of no interest."""
+        self._server.handle_metrics()
 
 
 def load(wanted: Load) -> XllamaModel:
@@ -134,5 +148,6 @@ def _lock_port(parameters: Any) -> None:
     parameters.api_keys = [secrets.token_urlsafe(32)]
     parameters.ui = False
     parameters.endpoint_slots = False
+    parameters.endpoint_metrics = True
     parameters.n_threads_http = 1
     parameters.cors_origins = ""

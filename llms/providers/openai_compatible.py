@@ -13,12 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from llms.protocol.chat import ChatRequest, Chunk, CompletionObject, ModelInfo, StreamUsage
 from llms.protocol.errors import LlmsError, UpstreamProtocolError
 from llms.protocol.fold import unfold
-from llms.protocol.refusals import error_for_event
+from llms.protocol.refusals import error_for_event, objects_to
 from llms.protocol.stream import ChunkReader
 from llms.providers._http import Endpoint, Response
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
 
 _SETTLE_SECONDS: Final = 0.1
+_MOST_WHOLE_ONLY: Final = 256
 _PLAIN_URL: Final = re.compile(r"[!-~]+", re.ASCII)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _HEADER_VALUE: Final = re.compile(r"[ -~\t]*", re.ASCII)
@@ -90,10 +91,13 @@ class OpenAICompatible:
         self._models_head = self._endpoint.head("GET", "models", headers, query=query)
         self._asks_usage = options.stream_usage == "ask"
         self._streams = options.stream
+        self._whole_only: set[str] = set()
+        """Models whose answers the upstream refused to stream."""
 
     async def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
         """Yield the upstream's chunks, or its whole answer as one."""
-        response = await self._open(request, stream=stream and self._streams)
+        can_stream = self._streams and request.model not in self._whole_only
+        response = await self._open(request, stream=stream and can_stream)
         upstream_id = response.headers.get("x-request-id", "")
         try:
             if not _is_stream(response, asked=stream):
@@ -138,10 +142,12 @@ class OpenAICompatible:
                 error = await self._endpoint.refuse(response)
             finally:
                 response.close()
-            if stream and self._asks_usage and not request.include_usage and _objects_to(error, "stream_options"):
+            if stream and self._asks_usage and not request.include_usage and objects_to(error, "stream_options"):
                 self._asks_usage = False
-            elif stream and _objects_to(error, "stream"):
-                stream = self._streams = False
+            elif stream and objects_to(error, "stream"):
+                stream = False
+                if len(self._whole_only) < _MOST_WHOLE_ONLY:
+                    self._whole_only.add(request.model)
             else:
                 raise error
 
@@ -177,18 +183,6 @@ async def _settle(response: Response) -> None:
 
 def _one(item: CompletionObject, body: bytes) -> Chunk:
     return Chunk([item], [body])
-
-
-def _objects_to(error: LlmsError, field: str) -> bool:
-    """Tell whether a 4xx is about one field that we may do without."""
-    if error.http_status not in (400, 404, 405, 422, 501):
-        return False
-    if error.param is not None:
-        return error.param.split(".")[0] == field
-    words = error.message.lower()
-    if field == "stream_options":
-        return field in words or "include_usage" in words
-    return field in words and "stream_options" not in words and ("support" in words or "not allowed" in words)
 
 
 def _models(listed: Any, *, owner: str) -> Sequence[ModelInfo]:

@@ -10,11 +10,14 @@ from typing import Any, Final, cast
 
 from pydantic import BaseModel, ValidationError
 
+from llms.config.model import Conduct
 from llms.config.problems import OptionProblem
+from llms.config.wording import problems_of
 from llms.providers.base import Provider, ProviderFactory, ProviderSettings, Resources
 from llms.providers.known import KNOWN
 
 ENTRY_POINTS: Final = "llms.providers"
+_COMMON_KEYS: Final = ("type", "enabled", *Conduct.model_fields)
 
 BUILT_IN: Final[Mapping[str, str]] = {
     "openai_compatible": "llms.providers.openai_compatible:OpenAICompatible",
@@ -58,7 +61,7 @@ def validate(kind: str, options: Mapping[str, Any]) -> Sequence[OptionProblem]:
     except ImportError as missing:
         return [OptionProblem(("type",), f'provider type "{kind}" cannot be loaded: {missing}')]
     except ValidationError as invalid:
-        return [_problem(error) for error in invalid.errors(include_url=False, include_input=False)]
+        return problems_of(invalid, _options_model(kind), further=_COMMON_KEYS)
     return []
 
 
@@ -94,12 +97,3 @@ def _options_model(kind: str) -> type[BaseModel]:
 def _factory(kind: str) -> ProviderFactory:
     module, _, name = location(kind).partition(":")
     return cast(ProviderFactory, getattr(importlib.import_module(module), name))
-
-
-def _problem(error: Any) -> OptionProblem:
-    path = tuple(error["loc"])
-    if error["type"] == "missing":
-        return OptionProblem(path[:-1], f'"{path[-1]}" is missing')
-    if error["type"] == "extra_forbidden":
-        return OptionProblem(path, "unknown key")
-    return OptionProblem(path, str(error["msg"]).removeprefix("Value error, "))

@@ -18,10 +18,10 @@ from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo, StreamUsage
 from llms.protocol.errors import LlmsError, UpstreamProtocolError
 from llms.protocol.fold import unfold
-from llms.protocol.refusals import error_for_event
+from llms.protocol.refusals import error_for_event, objects_to
 from llms.protocol.stream import ChunkReader
 from llms.providers._sdk import Built, SdkClient, hidden, let_go, secrets_of
-from llms.providers._sdk_failures import Failures, objects_to
+from llms.providers._sdk_failures import Failures
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
 
 _CLIENT: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from llms.protocol import json
-from llms.protocol.errors import LlmsError, MethodNotAllowed, RequestTooLarge, UpstreamAuthenticationFailed, envelope
+from llms.protocol.envelope import envelope
+from llms.protocol.errors import LlmsError, MethodNotAllowed, RequestTooLarge, UpstreamAuthenticationFailed
 from llms.protocol.sse import escape_separators
 
 
@@ -43,6 +44,6 @@ def error_headers(error: LlmsError) -> dict[str, str]:
         headers["x-llms-attempts"] = str(error.attempts)
     if error.upstream_request_id:
         headers["x-llms-upstream-request-id"] = error.upstream_request_id
-    if isinstance(error, MethodNotAllowed) and error.param:
-        headers["Allow"] = error.param
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = error.allow
     return headers

@@ -27,7 +27,9 @@ class Unrouted:
         if not methods:
             raise NotFound(f"There is no {excerpt(request.path)!r} here. GET /openapi.json lists what is.")
         allowed = ", ".join(sorted(methods))
-        raise MethodNotAllowed(f"{request.method} is not allowed here; {allowed} is.", param=allowed)
+        error = MethodNotAllowed(f"{request.method} is not allowed here; {allowed} is.")
+        error.allow = allowed
+        raise error
 
     async def _methods(self, request: web.Request) -> set[str]:
         """Return the methods that other routes of the table take on this path."""

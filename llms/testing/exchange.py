@@ -32,6 +32,7 @@ class Exchange:
         self._writable = writable
         self._held: list[bytes] | None = None
         self._headed = False
+        self._bare = False
         self.over = False
         """Nothing more may be played."""
 
@@ -60,6 +61,12 @@ class Exchange:
             await self.head()
         if self._framing == "chunked":
             data = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+        await self.wire(data)
+
+    async def bare(self, data: bytes) -> None:
+        """Send bytes without framing; where no head was sent before, the whole answer is taken to be such bytes."""
+        self._bare = self._bare or not self._headed
+        self._headed = True
         await self.wire(data)
 
     async def wire(self, data: bytes) -> None:
@@ -96,7 +103,7 @@ class Exchange:
         """End the body properly."""
         if not self._headed:
             await self.head()
-        if self._framing == "chunked":
+        if self._framing == "chunked" and not self._bare:
             await self.wire(b"0\r\n\r\n")
 
     async def half_chunk(self, size: int) -> None:

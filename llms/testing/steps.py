@@ -57,7 +57,7 @@ class _Wire:
     size: ClassVar[int] = 0
 
     async def play(self, out: Exchange) -> None:
-        await out.wire(self.data)
+        await out.bare(self.data)
 
 
 @final
@@ -138,7 +138,7 @@ def raw(data: bytes) -> Step:
 
 
 def wire(data: bytes) -> Step:
-    """Send bytes without any HTTP framing."""
+    """Send bytes without any HTTP framing; an answer that begins so has no other head and no other end."""
     return _Wire(data)
 
 

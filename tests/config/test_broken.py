@@ -47,6 +47,17 @@ CASES: dict[str, tuple[str, list[tuple[int, int, str, str]]]] = {
             (4, 20, "defaults.limits", "must be a mapping"),
         ],
     ),
+    "not a row": (
+        "providers:\n  a:\n  b: openai\n  c: {retries: -1}\n  d: {type: 3, enabled: '${GONE}'}\n",
+        [
+            (2, 3, "providers.a", "must be a mapping, write {type: openai, …}"),
+            (3, 6, "providers.b", "must be a mapping, write {type: openai, …}"),
+            (4, 3, "providers.c", 'needs the key "type", such as type: openai'),
+            (4, 16, "providers.c.retries", "must be at least 0"),
+            (5, 13, "providers.d.type", "must be text, put quotes around it"),
+            (5, 25, "providers.d.enabled", "the variable GONE is not set"),
+        ],
+    ),
     "top level is no mapping": ("- a\n- b\n", [(1, 1, "", "the file must be a mapping, write")]),
     "duration": (
         "defaults:\n  cooldown: soon\n  timeouts: {connect: 0, idle: 10 sec}\nserver: {drain: -5}\n",

@@ -46,6 +46,10 @@ def test_then_the_working_directory_then_the_user(home: Path, cwd: Path, tmp_pat
     assert find(None, environ=environ, cwd=tmp_path) == home / "llms" / "providers.yaml"
 
 
+def test_a_home_that_is_not_there_is_no_failure(tmp_path: Path) -> None:
+    assert find("~nobody-at-all/x.yaml", environ={}, cwd=tmp_path) == tmp_path / "~nobody-at-all" / "x.yaml"
+
+
 def test_no_file_is_none(tmp_path: Path) -> None:
     assert find(None, environ={"XDG_CONFIG_HOME": str(tmp_path)}, cwd=tmp_path) is None
 

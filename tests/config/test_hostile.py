@@ -97,6 +97,10 @@ HOSTILE = {
     "deep block": ("- " * 100_000, "is nested more than 32 levels deep"),
     "deep mapping": ("{a: " * 50_000, "is nested more than 32 levels deep"),
     "deep keys": ("? " * 50_000, "is nested more than 32 levels deep"),
+    "deep aliases": (
+        "a0: &a0 x\n" + "".join(f"a{n}: &a{n} {'[' * 20}*a{n - 1}{']' * 20}\n" for n in range(1, 2000)),
+        "is nested more than 32 levels deep",
+    ),
     "many values": ("server: [" + "1," * 200_000 + "]", "has more than 50000 values"),
     "many unknown keys": ("server: {" + ",".join(f"k{n}: 1" for n in range(20_000)) + "}", "unknown key"),
     "many surprises": ("server: [" + "no," * 40_000 + "]", "an unquoted no"),

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from llms.config.load import ConfigError, ValidateOptions, load, without_file
+from llms.config.load import ConfigError, ValidateOptions, load, loads, without_file
 from llms.config.model import Config, Limits, ModelRow, Target, Timeouts
+from llms.providers import registry
 
 Read = Callable[..., Config]
 
@@ -80,6 +81,20 @@ def test_a_row_keeps_the_keys_of_its_provider(example: str, read: Read) -> None:
 def test_a_file_that_says_nothing_means_the_defaults_without_discovery(text: str, read: Read) -> None:
     assert read(text) == Config(source="providers.yaml")
     assert read(text).discover is False
+
+
+def test_an_empty_section_of_a_row_means_the_defaults(read: Read) -> None:
+    row = read("defaults: {retries: 7}\nproviders: {a: {type: openai, limits: , timeouts: }}\n").providers["a"]
+    assert (row.retries, row.limits, row.timeouts) == (7, Limits(), Timeouts())
+
+
+def test_the_registry_of_provider_types_is_asked_about_rows() -> None:
+    text = "providers:\n  a: {type: openai, api_kye: x}\n  b: {type: opnai}\n  c: {type: echo, retires: 1}\n"
+    with pytest.raises(ConfigError) as caught:
+        loads(text, filename="f", environ={}, validate_options=registry.validate)
+    told = [(problem.line, problem.column, problem.path) for problem in caught.value.problems]
+    assert told == [(2, 21, "providers.a.api_kye"), (3, 13, "providers.b.type"), (4, 19, "providers.c.retires")]
+    assert caught.value.problems[2].hint == 'did you mean "retries"?'
 
 
 def test_without_a_file_everything_is_discovered() -> None:

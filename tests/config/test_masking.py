@@ -40,6 +40,7 @@ def test_the_name_of_a_row_tells_nothing() -> None:
 def test_a_number_is_a_secret_only_where_the_name_ends_so() -> None:
     assert hidden(("providers", "a", "password"), 1234)
     assert not hidden(("batch", "max_tokens"), 5)
+    assert not hidden(("providers", "a", "auth"), True)
     assert not hidden(("providers", "a", "key_count"), 5)
 
 

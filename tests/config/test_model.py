@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from llms.config.model import Config, Keys, ModelRow, ProviderRow, Server, Target
 from llms.config.problems import OptionProblem
@@ -62,11 +63,21 @@ class _Inner(BaseModel):
     size: int = 1
 
 
+def _even(value: int) -> int:
+    if value % 2:
+        raise ValueError("must be even")
+    return value
+
+
 class _Outer(BaseModel):
     model_config = ConfigDict(extra="forbid")
     base_url: str
     models: dict[str, _Inner] = {}
     speed: float = 1.0
+    pieces: Annotated[list[_Inner], Field(max_length=2)] | None = None
+    kind: Literal["a", "b", "c"] = "a"
+    pairs: Annotated[int, AfterValidator(_even)] = 2
+    anything: Any = None
 
 
 def test_the_errors_of_any_pydantic_model_are_put_into_our_words() -> None:
@@ -82,6 +93,20 @@ def test_the_errors_of_any_pydantic_model_are_put_into_our_words() -> None:
         OptionProblem(("base_ulr",), "unknown key", 'did you mean "base_url"?'),
     ]
     assert "planted" not in str(problems)
+
+
+def test_errors_without_words_of_ours_keep_those_of_their_author() -> None:
+    with pytest.raises(ValidationError) as caught:
+        _Outer.model_validate({"base_url": "x", "pieces": [{"path": "p", "szie": 1}], "kind": "d", "pairs": 3})
+    assert problems_of(caught.value, _Outer) == [
+        OptionProblem(("pieces", 0, "szie"), "unknown key", 'did you mean "size"?'),
+        OptionProblem(("kind",), "must be one of a, b, c"),
+        OptionProblem(("pairs",), "must be even"),
+    ]
+    with pytest.raises(ValidationError) as caught:
+        _Outer.model_validate({"base_url": "x", "speed": float("nan"), "pieces": [{"path": "p"}] * 3})
+    (problem,) = problems_of(caught.value, _Outer)
+    assert problem.message.startswith("List should have at most 2 items")
 
 
 def test_a_shared_key_may_be_what_was_meant() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llms.protocol import errors
-from llms.protocol.errors import LlmsError, RequestError, UpstreamError, envelope, excerpt
+from llms.protocol.envelope import envelope
+from llms.protocol.errors import LlmsError, RequestError, UpstreamError, excerpt
 
 PATIENT = settings(deadline=None)
 

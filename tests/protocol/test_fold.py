@@ -73,8 +73,8 @@ def test_tool_calls_are_assembled_by_index() -> None:
         delta(tool_calls=[fragment(1, "", id="b", type="function", name="second")]),
         delta(tool_calls=[fragment(0, "", id="a", type="function", name="first")]),
         delta(tool_calls=[fragment(1, '{"x"'), fragment(0, "{}")]),
-        delta(tool_calls=[fragment(1, ":1}", id="", name="")]),
         delta(tool_calls=[fragment(1, "", id="b", name="second", extra_content={"signature": "s"})]),
+        delta(tool_calls=[fragment(1, ":1}", id="", name="")]),
         delta(finish_reason="tool_calls"),
     )
     assert answer["content"] is None
@@ -165,6 +165,19 @@ def test_an_empty_first_chunk_does_not_hide_the_head() -> None:
     whole = fold([first, chunk(delta(content="a")), chunk(delta(finish_reason="stop"), usage=None)])
     assert (whole["id"], whole["created"], whole["model"]) == ("c1", 7, "m")
     assert whole["prompt_filter_results"] == [1]
+
+
+def test_the_fields_stand_in_the_order_of_the_stream() -> None:
+    whole = fold([chunk(delta(content="a")), chunk(usage={"total_tokens": 1})])
+    assert list(whole) == ["id", "object", "created", "model", "choices", "usage"]
+
+
+def test_a_missing_index_is_the_position() -> None:
+    pieces = [{"id": "a", "function": {"arguments": "{"}}, {"id": "b", "function": {"arguments": "["}}]
+    both: list[Object] = [{"delta": {"content": "a", "tool_calls": pieces}}, {"delta": {"content": "b"}}]
+    whole = fold([chunk(*both), chunk(*both)])
+    assert [(c["index"], c["message"]["content"]) for c in whole["choices"]] == [(0, "aa"), (1, "bb")]
+    assert [c["function"]["arguments"] for c in whole["choices"][0]["message"]["tool_calls"]] == ["{{", "[["]
 
 
 def test_padding_is_dropped_and_an_open_choice_has_no_finish_reason() -> None:
@@ -316,6 +329,13 @@ def split(item: ChunkObject, random: Random) -> list[ChunkObject]:
         else:
             second.append({"index": choice["index"], "delta": later, "logprobs": None})
     return [first, {**first, "choices": second}]
+
+
+def test_tool_calls_and_a_text_that_are_told_otherwise_are_put_right() -> None:
+    calls = [{"id": "a", "index": 7}, {"id": "b"}]
+    first, second, _ = unfold({"choices": [{"message": {"tool_calls": calls}, "finish_reason": "tool_calls"}]})
+    assert first["choices"][0]["delta"] == {"role": "assistant", "content": None}
+    assert second["choices"][0]["delta"]["tool_calls"] == [{"index": 0, "id": "a"}, {"index": 1, "id": "b"}]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def body(**changes: Any) -> bytes:
 
 
 def message(**fields: Any) -> bytes:
-    return body(messages=[ASK, {"role": "user", **fields}])
+    return body(messages=[ASK, {**ASK, **fields}])
 
 
 def part(**fields: Any) -> bytes:

@@ -89,6 +89,7 @@ LINES = st.sampled_from(
         b"retry: 10",
         b"retry: -1",
         b"retry: 1x",
+        b"retry: 10 ",
         b"retry: " + b"9" * 5000,
         b"unknown: x",
         b" data: indented",
@@ -177,6 +178,13 @@ def test_ids_and_retry_are_remembered() -> None:
     assert (decoder.last_id, decoder.retry) == ("41", 250)
     decoder.feed(b"id\n\n")
     assert decoder.last_id == ""
+
+
+def test_the_end_comes_once() -> None:
+    decoder = Decoder()
+    assert decoder.feed(b"event: e\ndata: a") == []
+    assert decoder.close() == [(b"e", b"a")]
+    assert decoder.close() == []
 
 
 def test_ten_thousand_events_in_one_read() -> None:

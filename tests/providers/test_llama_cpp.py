@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -20,6 +22,7 @@ from pydantic import ValidationError
 from llms.protocol.chat import ChatRequest, Usage
 from llms.protocol.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound, UpstreamUnavailable
 from llms.protocol.fold import Fold
+from llms.providers._xllamacpp import EMBEDDED, Load, load
 from llms.providers.base import Provider, ProviderSettings, Resources, SupportsCheck, SupportsClose
 from llms.providers.llama_cpp import LlamaCpp, Options
 
@@ -412,3 +415,16 @@ def test_a_loaded_model_is_quiet_and_leaves_signals_alone(tmp_path: Path, number
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
     assert (out, err, process.returncode) == ("stopped\n", "", 0)
+
+
+@pytest.mark.parametrize("path", ["v1/chat/completions", "v1/models", "props", "slots", "metrics", "tokenize", ""])
+def test_the_port_that_the_library_opens_answers_nobody(path: str) -> None:
+    model = load(Load(path=EMBEDDED, alias="demo", n_ctx=256, slots=1, n_threads=1, n_batch=64))
+    address = model._server.listening_address
+    assert address.startswith("http://127.0.0.1:")
+    for body in (None, b"{}"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(f"{address}/{path}", body), timeout=10)
+        assert refused.value.code in (401, 404)
+        refused.value.close()
+    model.close()

@@ -122,7 +122,7 @@ def test_what_is_refused_and_under_which_name(fields: dict[str, Any], param: str
 
 
 def test_messages_keep_what_templates_read() -> None:
-    talk = [
+    talk: list[dict[str, Any]] = [
         {"role": "developer", "content": "Be brief.", "audio": {"id": "a"}},
         {
             "role": "assistant",

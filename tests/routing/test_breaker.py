@@ -98,7 +98,7 @@ def test_an_attempt_at_an_open_one_is_no_probe() -> None:
     assert breaker.allows(30.0)
 
 
-@pytest.mark.parametrize("when", [10.0, 30.0, 1000.0])
+@pytest.mark.parametrize("when", [1.0, 10.0, 30.0, 1000.0])
 def test_any_success_closes_it(when: float) -> None:
     breaker = opened()
     breaker.succeeded(when)

@@ -165,6 +165,13 @@ def test_a_new_list_takes_the_place_of_the_old_one() -> None:
     assert catalog.unlisted() == set()
 
 
+def test_a_new_list_is_searched_for_mistyped_ids() -> None:
+    catalog = Catalog({}, ["a"])
+    refusal(catalog, "qwen3-4")
+    catalog.set_list("a", models("qwen3-4b"))
+    assert "Did you mean a/qwen3-4b?" in refusal(catalog, "qwen3-4")
+
+
 def test_the_list_of_a_provider_not_in_use_is_ignored() -> None:
     catalog = Catalog({}, ["a"])
     catalog.set_list("gone", models("m"))

@@ -45,6 +45,11 @@ def test_nothing_is_near_where_nothing_is() -> None:
     assert Nearest({}).find("gpt-4o", most=3) == []
 
 
+def test_an_id_of_one_character_can_be_compared() -> None:
+    assert Nearest({"x": "x"}).find("y", most=3) == []
+    assert Nearest({"x": "x"}).find("X", most=3) == ["x"]
+
+
 @given(st.text(max_size=120))
 def test_any_text_may_be_asked_for(name: str) -> None:
     assert len(nearest().find(name, most=3)) <= 3

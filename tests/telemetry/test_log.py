@@ -161,6 +161,19 @@ def test_a_field_with_the_name_of_a_secret_is_masked_whatever_it_holds(name: str
         assert line["outer"] == {name: "***"}
 
 
+@dataclass
+class Row:
+    name: str
+    api_key: str
+
+
+def test_an_object_shows_no_field_with_the_name_of_a_secret() -> None:
+    written = Written()
+    written.own.info("x", row=Row("openai", "hunter22"))
+    assert "openai" in written.text()
+    assert "hunter22" not in written.text()
+
+
 BREAKS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
 
 
@@ -330,7 +343,7 @@ def test_text_streams_and_those_over_bytes_will_do() -> None:
         configure(level="info", pretty=False, stream=stream, redactor=Redactor())
         structlog.get_logger().info("grüße")
     assert json.loads(text.getvalue())["event"] == "grüße"
-    assert json.loads(buffered.buffer.getvalue())["event"] == "grüße"  # type: ignore[attr-defined]
+    assert json.loads(buffered.buffer.getvalue())["event"] == "grüße"
 
 
 def test_a_request_is_one_line_that_tells_all(ended: Make) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 
 from llms.protocol.chat import Chunk
 from llms.testing.answers import answer
-from llms.testing.contract.setup import PATIENCE, Setup, needs
+from llms.testing.contract.setup import Setup, needs
 from llms.testing.seen import Seen
 from llms.testing.steps import head, stall
 
@@ -34,15 +34,11 @@ class Departures(Setup):
             await seen.silent()
             await _let_the_client_read()
             left = time.monotonic()
-            waiting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await waiting
+            await _cancelled(waiting)
             await chunks.aclose()
             await self._noticed(seen, left)
             await upstream.closed()
             await self.answers_again(provider, upstream)
-
-        assert waiting.cancelled(), "the cancellation was swallowed"
 
     @needs("speaks_http")
     @pytest.mark.parametrize("moment", ["after a chunk", "while it waits for the next"])
@@ -71,15 +67,12 @@ class Departures(Setup):
         waiting = asyncio.ensure_future(drain())
         await _let_the_client_read()
         left = time.monotonic()
-        waiting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await waiting
-        assert waiting.cancelled(), "the cancellation was swallowed"
+        await _cancelled(waiting)
         await chunks.aclose()
         return left
 
     async def _noticed(self, seen: Seen, left: float) -> None:
-        noticed = await seen.gone(PATIENCE / 2)
+        noticed = await seen.gone(self.patience / 2)
         assert noticed - left < NOTICED_WITHIN, f"the upstream noticed after {noticed - left:.3f} s"
 
     async def test_leaving_after_the_first_chunk_ends_any_provider(self) -> None:
@@ -109,6 +102,12 @@ class Departures(Setup):
 
             assert len(upstream.chats) == 20
             assert upstream.open_connections == 0
+
+
+async def _cancelled(waiting: asyncio.Future[Any]) -> None:
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled(), f"the cancellation became {waiting.exception()!r}"
 
 
 async def _let_the_client_read() -> None:

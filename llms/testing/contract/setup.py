@@ -21,8 +21,6 @@ from llms.providers.base import Provider, Resources, SupportsClose
 from llms.testing.contract.scripts import Scripts
 from llms.testing.fake_upstream import FakeUpstream
 
-PATIENCE: Final = 20.0
-"""Seconds after which a test gives up; no timing of a provider is asserted by it."""
 _NEEDS: Final = "contract_needs"
 
 
@@ -62,6 +60,8 @@ class Setup(Scripts):
     key: ClassVar[str] = "sk-planted-5f1c0ffee"
     """Put it where the provider's options want a key; it must never come out again."""
     model: ClassVar[str] = "fake-model"
+    patience: ClassVar[float] = 20.0
+    """Seconds after which a test gives up; no speed of a provider is asserted by it."""
 
     def __init_subclass__(cls) -> None:
         """Leave out the tests of what the class says does not apply."""
@@ -84,7 +84,7 @@ class Setup(Scripts):
         async with (
             FakeUpstream(refuses=refuses) as upstream,
             lent_resources() as self.resources,
-            asyncio.timeout(PATIENCE),
+            asyncio.timeout(self.patience),
         ):
             provider = await self.provider(upstream)
             try:

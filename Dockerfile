@@ -1,0 +1,24 @@
+# syntax=docker/dockerfile:1
+FROM python:3.13-slim AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY llms ./llms
+RUN python -m venv /opt/llms \
+ && /opt/llms/bin/pip install --no-cache-dir --disable-pip-version-check '.[local]'
+
+FROM python:3.13-slim
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libgomp1 \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 10001 --create-home --home-dir /data llms
+COPY --from=build /opt/llms /opt/llms
+COPY docker/entrypoint.sh /usr/local/bin/entrypoint.sh
+ENV PATH=/opt/llms/bin:$PATH LLMS_DATA_DIR=/data PYTHONUNBUFFERED=1
+USER llms
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health', timeout=2)"]
+ENTRYPOINT ["sh", "/usr/local/bin/entrypoint.sh"]
+CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]

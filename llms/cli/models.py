@@ -1,0 +1,74 @@
+"""`llms models`: what may be asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from llms.config.model import Config
+
+
+@click.command()
+@click.option("--config", metavar="FILE", help="The providers.yaml to use.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def models(config: str | None, as_json: bool) -> None:
+    """List the models that may be asked for; every provider is asked what it serves.
+
+    Prices are US dollars for a million tokens, in and out. Providers that do not answer are named on stderr.
+
+    \b
+    Examples:
+      llms models
+      llms models --json | jq -r '.[].id'
+    """
+    import asyncio
+
+    from llms.cli.output import complain, show_json
+    from llms.cli.settings import configuration
+
+    found = configuration(config)
+    rows, silent = asyncio.run(_gather(found))
+    if as_json:
+        show_json(rows)
+    elif rows:
+        _show(rows)
+    for name, why in silent.items():
+        complain(f"{name}: {why}")
+    if not rows:
+        if not silent:
+            complain("There is no model. Set a key such as OPENAI_API_KEY, or write a file: llms config init")
+        raise SystemExit(1)
+
+
+async def _gather(config: Config) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Return every model in plain values, and the providers that did not tell theirs."""
+    from llms.cli.running_engine import ask_all, running_engine
+
+    async with running_engine(config) as engine:
+        silent = await ask_all(engine)
+        return [_row(*entry) for entry in engine.gateway.fleet.catalog.entries()], silent
+
+
+def _row(name: str, info: Any, provider: str) -> dict[str, Any]:
+    from llms.cli.model_facts import context_window, price
+
+    dollars = price(info.extra)
+    return {
+        "id": name,
+        "provider": provider or None,
+        "context_window": context_window(info.extra),
+        "price": {"input": dollars[0], "output": dollars[1]} if dollars else None,
+    }
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    from llms.cli.output import show_table
+
+    def cells(row: dict[str, Any]) -> tuple[str, str, str, str]:
+        window, dollars = row["context_window"], row["price"]
+        cost = f"{dollars['input']:g} / {dollars['output']:g}" if dollars else ""
+        return row["id"], row["provider"] or "(alias)", f"{window:,}" if window else "", cost
+
+    show_table(("model", "provider", "context", "$ in / out"), [cells(row) for row in rows])
