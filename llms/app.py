@@ -21,12 +21,12 @@ from llms.gateway.assemble import assemble, retire
 from llms.gateway.listing import Listing
 from llms.policies.keys import Keys
 from llms.policies.sessions import Sessions
-from llms.protocol.errors import UpstreamUnavailable
 from llms.protocol.events import Observer
 from llms.providers import discover
 from llms.providers._pool import Pool
 from llms.providers.base import Resources
 from llms.routing.health import Health
+from llms.server.errors import stopping
 from llms.server.hosts import Hosts, is_loopback
 from llms.server.routes import add_routes
 from llms.server.services import Services
@@ -109,7 +109,7 @@ class Engine:
     def interrupt_streams(self) -> None:
         """End every open stream with an error event that says the server stops."""
         for stream in list(self.services.streams):
-            stream.interrupt(UpstreamUnavailable("The server is shutting down; send the request again."))
+            stream.interrupt(stopping())
 
     async def find_local_servers(self) -> None:
         """Look for local servers on their usual ports; put a change in force."""

@@ -151,7 +151,7 @@ def write_gguf(model: Llama, tokens: Tokens, path: Path) -> None:
 
 
 def write_shape(writer: gguf.GGUFWriter, vocabulary: int) -> None:
-    """Write what the file is and the sizes of the model."""
+    """Write what the file is, the sizes of the model, and that it says the likeliest unless told otherwise."""
     writer.add_name("llms demo")
     writer.add_description("A tiny demo model that answers questions about llms.")
     writer.add_license("mit")
@@ -166,6 +166,7 @@ def write_shape(writer: gguf.GGUFWriter, vocabulary: int) -> None:
     writer.add_layer_norm_rms_eps(EPSILON)
     writer.add_vocab_size(vocabulary)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
+    writer.add_sampling_temp(0.0)
 
 
 def write_tokens(writer: gguf.GGUFWriter, tokens: Tokens) -> None:

@@ -61,10 +61,8 @@ def _print_addresses(engine: Engine, config: Config, base: str, page: str) -> No
         print(f"  Chat  {page}" + ("   (this link signs in once)" if closed else ""))
     print(f"\n  export OPENAI_BASE_URL={base}/v1 OPENAI_API_KEY={'$LLMS_API_KEY' if closed else 'none'}")
     auth = ' -H "Authorization: Bearer $LLMS_API_KEY"' if closed else ""
-    print(
-        f"  curl {base}/v1/chat/completions{auth} -H 'Content-Type: application/json' "
-        f"""-d '{{"model":"{_example_model(engine)}","stream":true,"messages":[{{"role":"user","content":"hello"}}]}}'\n"""
-    )
+    body = f'{{"model":"{_example_model(engine)}","stream":true,"messages":[{{"role":"user","content":"hello"}}]}}'
+    print(f"  curl {base}/v1/chat/completions{auth} -H 'Content-Type: application/json' -d '{body}'\n")
 
 
 def _example_model(engine: Engine) -> str:

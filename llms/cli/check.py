@@ -81,5 +81,7 @@ def _show(trials: list[Trial]) -> None:
         for trial in trials
     ]
     show_table(
-        ("provider", "model", "first token", "total", "result"), rows, style=lambda row: "" if row[-1] == "ok" else "red"
+        ("provider", "model", "first token", "total", "result"),
+        rows,
+        style=lambda row: "" if row[-1] == "ok" else "red",
     )

@@ -22,7 +22,9 @@ _MILLION: Final = 1_000_000
 def context_window(extra: Mapping[str, Any]) -> int | None:
     """Return the tokens of a model's context window, where its list tells them."""
     for holder in (extra, extra.get("meta")):
-        for name in _WINDOWS if isinstance(holder, Mapping) else ():
+        if not isinstance(holder, Mapping):
+            continue
+        for name in _WINDOWS:
             value = holder.get(name)
             if isinstance(value, int) and not isinstance(value, bool) and value > 0:
                 return value

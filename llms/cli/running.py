@@ -27,6 +27,7 @@ from llms.config.load import ConfigError
 from llms.config.model import Config
 from llms.server.hosts import is_loopback
 from llms.server.protocol import Runner
+from llms.telemetry.batched import Batched
 from llms.telemetry.log import RequestLog, configure
 from llms.telemetry.redact import Redactor
 
@@ -71,6 +72,8 @@ class Desk:
     port: int
     redactor: Redactor
     request_log: RequestLog
+    lines: Batched
+    """Held back for a moment, and written when the server ends."""
 
 
 def run(plan: Plan) -> None:
@@ -80,8 +83,10 @@ def run(plan: Plan) -> None:
     sock = bind(config.server.host, config.server.port)
     config = _with_port(config, sock.getsockname()[1])
     redactor = Redactor(secrets_of(config, os.environ))
-    log = configure(level=plan.log_level, pretty=sys.stderr.isatty(), stream=sys.stderr, redactor=redactor)
-    desk = Desk(plan, config.server.port, redactor, RequestLog(log))
+    pretty = sys.stderr.isatty()
+    lines = Batched(sys.stderr.buffer)
+    log = configure(level=plan.log_level, pretty=pretty, stream=sys.stderr if pretty else lines, redactor=redactor)
+    desk = Desk(plan, config.server.port, redactor, RequestLog(log), lines)
     if config.server.workers > 1:
         from llms.cli.workers import supervise
 
@@ -106,8 +111,12 @@ def _with_port(config: Config, port: int) -> Config:
 
 def _serve(desk: Desk, config: Config, sock: socket.socket, *, first: bool) -> None:
     main = _main(desk, config, sock, first=first)
-    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(main)
+    try:
+        with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(main)
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            desk.lines.close()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -41,6 +41,6 @@ def standings(engine: Engine, config: Config) -> Iterator[Standing]:
         yield Standing(name, "", reason, "providers.yaml")
 
 
-def colour(cells: tuple[str, ...] | list[str]) -> str:
+def colour(cells: Sequence[str]) -> str:
     """Return the rich style of a provider's row."""
     return "green" if cells[2] == READY else "yellow"

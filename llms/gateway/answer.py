@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, final
+from typing import Final, NoReturn, Self, final
 
 from llms.gateway.exchange import Exchange
 from llms.gateway.lease import Lease, provider_error
 from llms.protocol.chat import Chunk, Completion, Usage
 from llms.protocol.conform import Conform
-from llms.protocol.errors import LlmsError, UpstreamTruncated
+from llms.protocol.errors import LlmsError, UpstreamProtocolError, UpstreamTimeout, UpstreamTruncated
+
+_BREAKS: Final = (UpstreamTruncated, UpstreamTimeout, UpstreamProtocolError)
+"""How a stream ends when the upstream tells of nothing."""
 
 
 @final
@@ -60,7 +63,7 @@ class Answer:
         idle = lease.member.row.timeouts.idle
         silent = f"{lease.target.provider}: the upstream sent nothing for {idle:g} s"
         try:
-            exchange.chunks += len(self._first.objects)
+            exchange.chunks += self._first.count
             yield self._first
             arm(idle, silent)
             async for chunk in source:
@@ -68,29 +71,32 @@ class Answer:
                 exchange.skipped += chunk.skipped
                 seen = apply(chunk)
                 if seen is not None:
-                    exchange.chunks += len(seen.objects)
+                    exchange.chunks += seen.count
                     yield seen
                 arm(idle, silent)
             disarm()
-            if not self._conform.complete:
-                raise UpstreamTruncated(f"{lease.target.provider}: the stream ended without a finish reason")
-            if (last := self._conform.last()) is not None:
-                yield last
-            exchange.finished = True
-        except asyncio.CancelledError as cancelled:
+        except asyncio.CancelledError:
             late = deadline.expired()
             if late is None:
                 raise
-            self._fail(late)
-            raise late from cancelled
+            self._break_off(late)
         except Exception as failure:
-            error = provider_error(failure, provider=lease.target.provider)
-            self._fail(error)
-            raise error from None
+            self._break_off(provider_error(failure, provider=lease.target.provider))
+        if not self._conform.complete:
+            self._fail(UpstreamTruncated(f"{lease.target.provider}: the stream ended without a finish reason"))
+        if (last := self._conform.last()) is not None:
+            yield last
+        exchange.finished = True
 
-    def _fail(self, error: LlmsError) -> None:
+    def _break_off(self, error: LlmsError) -> None:
+        """Raise the error, but for a break after the finish reason: what the client has is whole."""
+        if not (self._conform.complete and isinstance(error, _BREAKS)):
+            self._fail(error)
+
+    def _fail(self, error: LlmsError) -> NoReturn:
         self.exchange.error = error
         self._lease.failed(error)
+        raise error from None
 
     async def aclose(self) -> None:
         """Stop the upstream, release its slot, and close the account."""

@@ -222,7 +222,7 @@ class Gateway:
             raise UpstreamProtocolError(f"{lease.target.provider}: the upstream ended without an answer")
         lease.committed()
         exchange.ttft = exchange.elapsed()
-        exchange.chunks = len(first.objects)
+        exchange.chunks = first.count
         exchange.upstream_request_id = first.upstream_request_id
         item, payload = first.objects[0], first.bytes_of[0] if first.bytes_of else None
         if "message" not in item["choices"][0]:

@@ -68,7 +68,7 @@ def new_key() -> str:
 
 
 def _digest(value: str) -> bytes:
-    return hashlib.sha256(value.encode("utf-8", "surrogateescape")).digest()
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()
 
 
 def _from_bearer(header: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, final
 
 from llms.protocol import json
+from llms.protocol.shape import Shape
 
 ChunkObject = dict[str, Any]
 """One `chat.completion.chunk` as decoded JSON: `id, object, created, model, choices[{index, delta, finish_reason}]`."""
@@ -61,15 +62,22 @@ class Chunk:
 
     An upstream that sends twenty events in one packet costs one chunk, one pass through the stages and one
     write. The bytes of each object are kept beside it, so relaying never encodes again; an object built
-    here has none until somebody asks.
+    here has none until somebody asks, and one that only repeats a known shape is decoded only then.
     """
 
-    __slots__ = ("bytes_of", "objects", "skipped", "upstream_request_id")
+    __slots__ = ("_bytes_of", "_objects", "_texts", "count", "shape", "skipped", "upstream_request_id", "wire")
 
     def __init__(self, objects: Sequence[ChunkObject], bytes_of: Sequence[bytes | None] | None = None) -> None:
         """Keep `objects`, and in `bytes_of` the JSON text of each (without a raw line break) where it is known."""
-        self.objects = objects
-        self.bytes_of = bytes_of
+        self._objects: Sequence[ChunkObject] | None = objects
+        self._bytes_of = bytes_of
+        self._texts: Sequence[bytes] = ()
+        self.count = len(objects)
+        """How many objects there are."""
+        self.shape: Shape | None = None
+        """What the objects share with others of the stream, all but their text; not looked for in every chunk."""
+        self.wire: bytes | None = None
+        """The events as they came, where they may go on as they are."""
         self.skipped = 0
         """Malformed events of the upstream that were left out before this chunk."""
         self.upstream_request_id = ""
@@ -80,14 +88,37 @@ class Chunk:
         """Make a chunk of objects that have no bytes yet."""
         return cls(objects)
 
+    @classmethod
+    def repeated(cls, shape: Shape, texts: Sequence[bytes], wire: bytes) -> Chunk:
+        """Make a chunk of events of a known shape; they are decoded when somebody asks."""
+        chunk = cls(())
+        chunk._objects = None
+        chunk._texts = texts
+        chunk.count = len(texts)
+        chunk.shape = shape
+        chunk.wire = wire
+        return chunk
+
+    @property
+    def objects(self) -> Sequence[ChunkObject]:
+        """Return the decoded objects."""
+        if self._objects is None:
+            self._objects = [json.loads(payload) for payload in self.payloads()]
+        return self._objects
+
+    @property
+    def bytes_of(self) -> Sequence[bytes | None] | None:
+        """Return the JSON text of each object where it is known."""
+        if self._bytes_of is None and self.shape is not None and self._texts:
+            self._bytes_of = [self.shape.payload(text) for text in self._texts]
+        return self._bytes_of
+
     def payloads(self) -> Sequence[bytes]:
         """Return the JSON text of each object, encoding those that have none."""
-        if self.bytes_of is None:
+        known = self.bytes_of
+        if known is None:
             return [json.dumps(item) for item in self.objects]
-        return [
-            json.dumps(item) if payload is None else payload
-            for item, payload in zip(self.objects, self.bytes_of, strict=True)
-        ]
+        return [json.dumps(self.objects[place]) if text is None else text for place, text in enumerate(known)]
 
     def __repr__(self) -> str:
         return f"Chunk({list(self.objects)!r})"

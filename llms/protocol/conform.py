@@ -15,6 +15,7 @@ from llms.protocol import json
 from llms.protocol.chat import FINISH_REASONS, Chunk, ChunkObject, CompletionObject, Usage
 from llms.protocol.finish import finish_reason
 from llms.protocol.parts import join_parts
+from llms.protocol.shape import Shape
 from llms.protocol.surrogates import Surrogates
 from llms.protocol.tools import ToolCalls
 
@@ -36,6 +37,7 @@ class Conform:
         "_id",
         "_model",
         "_open",
+        "_steady",
         "_surrogates",
         "_tools",
         "_usage_chunk",
@@ -55,6 +57,8 @@ class Conform:
         self._extra: dict[str, Any] = {}
         self._tools: ToolCalls | None = None
         self._surrogates: Surrogates | None = None
+        self._steady: Shape | None = None
+        """The shape that passed last, with nothing since that could change what passes."""
         self._usage_chunk: tuple[ChunkObject, bytes | None] | None = None
         self.include_usage = include_usage
         self.usage: Mapping[str, Any] | None = None
@@ -67,9 +71,14 @@ class Conform:
 
     def apply(self, chunk: Chunk) -> Chunk | None:
         """Return the chunk as clients may see it: the same when nothing had to change, None when nothing is left."""
+        shape = chunk.shape
+        if shape is not None and shape is self._steady:
+            return chunk
+        self._steady = None
         for position, item in enumerate(chunk.objects):
             if not self._clean(item):
                 return self._rebuild(chunk, position)
+        self._steady = shape
         return chunk
 
     def last(self) -> Chunk | None:
@@ -272,10 +281,11 @@ def _mend_whole(choice: object, place: int, fallback_id: str) -> dict[str, Any]:
     message["role"] = message.get("role") or "assistant"
     join_parts(message)
     message.setdefault("content", None)
-    Surrogates.mend(None, 0, message)
     reason = finish_reason(given.get("finish_reason")) or "stop"
     if message.get("tool_calls"):
         message["tool_calls"] = ToolCalls(fallback_id).whole(message["tool_calls"])
         reason = "tool_calls" if reason == "stop" else reason
+    if (halves := Surrogates.mend(None, 0, message)) is not None:
+        halves.flush(0, message)
     index = index if isinstance(index, int) and not isinstance(index, bool) else place
     return {**given, "index": index, "message": message, "finish_reason": reason}

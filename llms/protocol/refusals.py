@@ -49,9 +49,14 @@ def error_for(refusal: Refusal) -> errors.LlmsError:
     return error
 
 
+def is_error(item: Any) -> bool:
+    """Tell whether decoded JSON reports an error: OpenAI's `{"error": …}`, or vLLM's `{"object": "error", …}`."""
+    return isinstance(item, dict) and bool(item.get("error") or item.get("object") == "error")
+
+
 def error_for_event(item: Any, *, provider: str, secrets: Collection[str] = ()) -> errors.LlmsError:
     """Return the error for an error event inside a stream; a numeric code counts as its status."""
-    found = item.get("error") if isinstance(item, dict) else item
+    found = item.get("error") or item if isinstance(item, dict) else item
     code = found.get("code") or found.get("status") if isinstance(found, dict) else None
     status = int(code) if isinstance(code, (int, str)) and str(code).isdigit() and 400 <= int(code) <= 599 else 502
     wrapped = item if isinstance(item, dict) and "error" in item else {"error": item}

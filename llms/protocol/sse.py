@@ -69,6 +69,11 @@ class Decoder:
             parts.append(rest)
         return self._events(data[:end])
 
+    @property
+    def idle(self) -> bool:
+        """Tell whether the next byte begins an event, and nothing odd stands at the border of two reads."""
+        return not self._parts and not self._odd
+
     def close(self) -> list[Event]:
         """Return the event that the end of the stream completes, if one was under way."""
         text = b"".join(self._parts)
@@ -157,8 +162,10 @@ def _one_line(text: str) -> str:
 
 def encode_chunk(chunk: Chunk) -> bytes:
     """Return the events of a chunk, one for each object, ready for one write."""
+    if chunk.wire is not None:
+        return chunk.wire
     known = [payload for payload in chunk.bytes_of or () if payload is not None]
-    payloads = known if len(known) == len(chunk.objects) else chunk.payloads()
+    payloads = known if len(known) == chunk.count else chunk.payloads()
     return b"data: %b\n\n" % b"\n\ndata: ".join(payloads) if payloads else b""
 
 

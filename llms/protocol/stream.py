@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from llms.protocol import json
 from llms.protocol.chat import Chunk, ChunkObject
 from llms.protocol.errors import LlmsError, UpstreamProtocolError
-from llms.protocol.refusals import error_for_event
+from llms.protocol.refusals import error_for_event, is_error
+from llms.protocol.shape import Shape
 from llms.protocol.sse import Decoder, Event, EventTooLong
+
+_SEARCHES: Final = 8
+"""How many chunks of a stream are looked at for their shape."""
 
 
 class ChunkReader:
@@ -21,7 +25,7 @@ class ChunkReader:
     tells that `[DONE]` was read.
     """
 
-    __slots__ = ("_decoder", "_provider", "_secrets", "_skipped", "done", "error")
+    __slots__ = ("_decoder", "_provider", "_searches", "_secrets", "_shape", "_skipped", "done", "error")
 
     def __init__(self, *, provider: str, max_event: int, secrets: Collection[str] = ()) -> None:
         """Take the provider's name and secrets for error messages; `max_event` is in bytes."""
@@ -29,11 +33,16 @@ class ChunkReader:
         self._provider = provider
         self._secrets = secrets
         self._skipped = 0
+        self._shape: Shape | None = None
+        self._searches = _SEARCHES
         self.done = False
         self.error: LlmsError | None = None
 
     def feed(self, data: bytes) -> Chunk | None:
         """Return what one read completed; None when it completed nothing."""
+        shape = self._shape
+        if shape is not None and self._decoder.idle and (texts := shape.texts(data)) is not None:
+            return Chunk.repeated(shape, texts, data)
         try:
             events = self._decoder.feed(data)
         except EventTooLong as problem:
@@ -60,7 +69,7 @@ class ChunkReader:
             else:
                 payload = None if b"\n" in data else data
             if item.__class__ is not dict or name == b"error" or item.get("error") or not _is_chunk(item):
-                if self._ends(name, item):
+                if self._ends(name, data, item):
                     break
                 continue
             objects.append(item)
@@ -69,7 +78,14 @@ class ChunkReader:
             return None
         chunk = Chunk(objects, payloads)
         chunk.skipped, self._skipped = self._skipped, 0
+        if self._searches and (last := payloads[-1]) is not None:
+            self._look_for_shape(objects[-1], last)
         return chunk
+
+    def _look_for_shape(self, item: ChunkObject, payload: bytes) -> None:
+        """Learn the shape of a chunk, a few times at most: streams whose chunks all differ are not worth it."""
+        self._searches -= 1
+        self._shape = Shape.of(payload, item) or self._shape
 
     def _odd(self, data: bytes) -> Any:
         """Decode what orjson refuses though it is JSON (half a character); None for what is no JSON."""
@@ -78,10 +94,11 @@ class ChunkReader:
         except ValueError:
             return None
 
-    def _ends(self, name: bytes, item: Any) -> bool:
+    def _ends(self, name: bytes, data: bytes, item: Any) -> bool:
         """Tell whether an event that is no chunk reports an error; count it as skipped otherwise."""
-        if (name == b"error" and item is not None) or (isinstance(item, dict) and item.get("error")):
-            self.error = error_for_event(item, provider=self._provider, secrets=self._secrets)
+        if name == b"error" or is_error(item):
+            told = data.decode("utf-8", "replace") if item is None else item
+            self.error = error_for_event(told, provider=self._provider, secrets=self._secrets)
             return True
         self._skipped += 1
         return False

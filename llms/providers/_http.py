@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, final
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ from llms.providers.base import ProviderSettings, Resources
 _ERROR_BODY_LIMIT = 64 * 1024
 _PORTS = {"http": 80, "https": 443}
 _PIECE_LIMIT = 16 * 2**20
+BROKEN = (BrokenAnswer, NotHttp)
 
 
 @final
@@ -47,14 +48,25 @@ class Response:
     async def read(self) -> bytes:
         """Return the next bytes of the body as they arrived, b"" at its end; raise an LlmsError when it breaks off."""
         try:
-            data = await self._connection.read()
-            if self._inflate is not None:
-                while data and not (text := self._inflate.feed(data, _PIECE_LIMIT)):
-                    data = await self._connection.read()
-                return text if data else b""
-        except (BrokenAnswer, NotHttp) as failure:
+            return await self.reader()
+        except BROKEN as failure:
             raise self._endpoint.cut(failure) from None
-        return data
+
+    @property
+    def reader(self) -> Callable[[], Awaitable[bytes]]:
+        """Return what reads the next bytes and raises BROKEN: `read` without the price of a second coroutine."""
+        return self._connection.read if self._inflate is None else self._read_inflated
+
+    def broken(self, failure: Exception) -> LlmsError:
+        """Return our error for what `reader` raised."""
+        return self._endpoint.cut(failure)
+
+    async def _read_inflated(self) -> bytes:
+        assert self._inflate is not None
+        while data := await self._connection.read():
+            if text := self._inflate.feed(data, _PIECE_LIMIT):
+                return text
+        return b""
 
     @property
     def at_end(self) -> bool:

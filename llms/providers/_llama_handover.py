@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import final
 
 
@@ -14,9 +15,10 @@ class Handover:
     What waits here is bounded by the model's context window: an answer has no more pieces than it has tokens.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Belong to `loop`."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_end: Callable[[], None]) -> None:
+        """Belong to `loop`, in which `on_end` is called when the worker is done, just before the reader is told."""
         self._loop = loop
+        self._on_end = on_end
         self._pieces: deque[bytes] = deque()
         self._arrived = asyncio.Event()
         self._woken = False
@@ -51,17 +53,20 @@ class Handover:
         """Add a piece, in the worker; return True when it shall stop."""
         if self._stopped:
             self.cut = True
-        else:
-            self._pieces.append(piece)
-            self._wake()
-        return self._stopped
+            return True
+        self._pieces.append(piece)
+        self._wake()
+        return False
 
     def end(self, failure: Exception | None = None) -> None:
         """Say, in the worker, that nothing more comes, and why."""
         self._failure = failure
+        self._call(self._end)
+
+    def _end(self) -> None:
         self._ended = True
-        self._woken = False
-        self._wake()
+        self._on_end()
+        self._arrived.set()
 
     def _drain(self) -> list[bytes]:
         taken = []
@@ -70,11 +75,14 @@ class Handover:
         return taken
 
     def _wake(self) -> None:
-        """Wake the loop once for all that arrives until it looks; a closed loop has no reader any more."""
-        if self._woken:
-            return
-        self._woken = True
+        """Wake the loop once for all that arrives until it looks."""
+        if not self._woken:
+            self._woken = True
+            self._call(self._arrived.set)
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        """Call something in the loop; a closed loop has no reader any more."""
         try:
-            self._loop.call_soon_threadsafe(self._arrived.set)
+            self._loop.call_soon_threadsafe(callback)
         except RuntimeError:
             self._stopped = True

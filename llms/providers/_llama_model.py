@@ -28,13 +28,23 @@ class LocalModel:
     """Load, chat, unload; none of it blocks the loop."""
 
     def __init__(
-        self, load: Callable[[], Loaded], *, slots: int, unload_after: float | None, failures: LlamaFailures
+        self,
+        load: Callable[[], Loaded],
+        *,
+        slots: int,
+        unload_after: float | None,
+        on_rest: Callable[[], None],
+        failures: LlamaFailures,
     ) -> None:
-        """Take a blocking `load` and how many `slots` it gives; `unload_after` is in seconds without a chat."""
+        """Take a blocking `load` and how many `slots` it gives; `unload_after` is in seconds without a chat.
+
+        `on_rest` is called whenever nobody uses the model any more.
+        """
         self._load = load
         self._slots = asyncio.Semaphore(slots)
         self._workers = ThreadPoolExecutor(slots, thread_name_prefix="llama")
         self._unload_after = unload_after
+        self._on_rest = on_rest
         self._failures = failures
         self._loading: asyncio.Future[Loaded] | None = None
         self._running: set[Handover] = set()
@@ -103,7 +113,7 @@ class LocalModel:
         """Return the model, loading it once for all who wait; a load goes on though they may leave."""
         if self._closed:
             raise self._failures.closed()
-        if self._loading is None:
+        if self._loading is None or not self.is_loaded:
             self._loading = asyncio.get_running_loop().run_in_executor(self._workers, self._load)
         loading = self._loading
         try:
@@ -117,11 +127,9 @@ class LocalModel:
         return loaded
 
     def _work(self, loaded: Loaded, body: bytes) -> Handover:
-        loop = asyncio.get_running_loop()
-        handover = Handover(loop)
+        handover = Handover(asyncio.get_running_loop(), lambda: self._done(handover))
         self._running.add(handover)
-        worker = loop.run_in_executor(self._workers, _write, loaded, body, handover)
-        worker.add_done_callback(lambda _: self._done(handover))
+        self._workers.submit(_write, loaded, body, handover)
         return handover
 
     def _done(self, handover: Handover) -> None:
@@ -138,6 +146,7 @@ class LocalModel:
     def _rest(self) -> None:
         if not self.is_busy and not self._closed:
             self._expect_idle(self._unload_after)
+            self._on_rest()
 
     def _expect_idle(self, seconds: float | None) -> None:
         """Unload in so many seconds if nobody comes; None for not at all."""

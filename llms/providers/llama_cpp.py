@@ -80,12 +80,13 @@ class LlamaCpp:
         self._failures = {name: LlamaFailures(settings.name, name) for name in options.models}
         self._models: dict[str, LocalModel] = {}
         """Those that were ever used, the latest last."""
+        self._rested = asyncio.Event()
         self._closed = False
 
     async def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
         """Yield the model's chunks, or its whole answer as one."""
         body = library_body(request.body)
-        model = self._model(request.model)
+        model = await self._model(request.model)
         whole = Fold()
         reader = PieceReader(self._failures[request.model])
         async with aclosing(model.chat(body)) as arrivals:
@@ -119,20 +120,22 @@ class LlamaCpp:
     async def close(self) -> None:
         """Stop every chat and unload every model."""
         self._closed = True
+        self._rested.set()
         await asyncio.gather(*(model.close() for model in self._models.values()))
 
-    def _model(self, name: str) -> LocalModel:
+    async def _model(self, name: str) -> LocalModel:
         """Return a model, noted as the latest used, with room made for it."""
         options = self._options.get(name)
         if options is None:
             known = ", ".join(self._options)
             raise ModelNotFound(f"{self._name} has no model {name!r}; its row names: {known}", param="model")
-        if self._closed:
-            raise self._failures[name].closed()
         model = self._models.pop(name, None) or self._new(name, options)
         self._models[name] = model
-        if self._memory is not None and not model.is_loaded:
-            self._make_room(name, self._memory)
+        while not self._closed and not model.is_loaded and not self._make_room(name):
+            self._rested.clear()
+            await self._rested.wait()
+        if self._closed:
+            raise self._failures[name].closed()
         return model
 
     def _new(self, name: str, options: ModelOptions) -> LocalModel:
@@ -141,24 +144,27 @@ class LlamaCpp:
             partial(_xllamacpp.load, wanted),
             slots=wanted.slots,
             unload_after=options.unload_after,
+            on_rest=self._rested.set,
             failures=self._failures[name],
         )
 
-    def _make_room(self, name: str, memory: int) -> None:
-        """Unload models that nobody uses, the longest unused first, until one more fits."""
-        room = memory - _xllamacpp.file_size(self._options[name].path)
+    def _make_room(self, name: str) -> bool:
+        """Unload models that nobody uses, the longest unused first, until one more fits; tell whether it does."""
+        if self._memory is None:
+            return True
+        room = self._memory - self._size(name)
         if room < 0:
             raise self._failures[name].unloadable(Unloadable("its file is larger than the row's `memory` allows"))
         held = {other: model for other, model in self._models.items() if other != name and model.is_loaded}
-        taken = sum(_xllamacpp.file_size(self._options[other].path) for other in held)
+        taken = sum(map(self._size, held))
         for other, model in held.items():
-            if taken <= room:
-                return
-            if not model.is_busy:
+            if taken > room and not model.is_busy:
                 model.unload()
-                taken -= _xllamacpp.file_size(self._options[other].path)
-        if taken > room:
-            raise self._failures[name].unloadable(Unloadable("the row's `memory` is full of models in use; try again"))
+                taken -= self._size(other)
+        return taken <= room
+
+    def _size(self, name: str) -> int:
+        return _xllamacpp.file_size(self._options[name].path)
 
 
 def _wanted(name: str, options: ModelOptions) -> Load:

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from llms.protocol.chat import ChatRequest, Chunk, CompletionObject, ModelInfo, StreamUsage
 from llms.protocol.errors import LlmsError, UpstreamProtocolError
 from llms.protocol.fold import unfold
-from llms.protocol.refusals import error_for_event, objects_to
+from llms.protocol.refusals import error_for_event, is_error, objects_to
 from llms.protocol.stream import ChunkReader
-from llms.providers._http import Endpoint, Response
+from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
 
 _SETTLE_SECONDS: Final = 0.1
@@ -106,8 +106,9 @@ class OpenAICompatible:
             reader = ChunkReader(
                 provider=self._settings.name, max_event=self._settings.max_event, secrets=self._endpoint.secrets
             )
+            read = response.reader
             while not reader.done:
-                data = await response.read()
+                data = await read()
                 chunk = reader.feed(data) if data else reader.close()
                 if chunk is not None:
                     chunk.upstream_request_id = upstream_id
@@ -117,6 +118,8 @@ class OpenAICompatible:
                 if not data:
                     return
             await _settle(response)
+        except BROKEN as failure:
+            raise response.broken(failure) from None
         finally:
             response.close()
 
@@ -153,7 +156,7 @@ class OpenAICompatible:
 
     def _whole(self, body: bytes, upstream_id: str, *, stream: bool) -> Chunk:
         item = self._endpoint.decode(body)
-        if isinstance(item, dict) and item.get("error"):
+        if is_error(item):
             raise error_for_event(item, provider=self._settings.name, secrets=self._endpoint.secrets)
         if not isinstance(item, dict) or not isinstance(item.get("choices"), list) or not item["choices"]:
             raise UpstreamProtocolError(f"{self._settings.name}: the upstream's answer holds no choices")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, final
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
 from llms.policies.keys import ANYBODY, Caller
 from llms.policies.sessions import COOKIE
@@ -20,17 +20,16 @@ from llms.protocol.errors import (
     LlmsError,
     LoopDetected,
     PermissionDenied,
-    RequestTooLarge,
-    UpstreamUnavailable,
     excerpt,
 )
 from llms.protocol.events import HttpEnded
 from llms.providers.discover import SERVER_NAME
-from llms.server.errors import respond
+from llms.server.errors import INVALID_HTTP, respond, stopping
 from llms.server.services import Services
 
 _log = structlog.get_logger()
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
+_VERSIONS: Final = (HttpVersion11, HttpVersion10)
 _HOPS_LIMIT: Final = 4
 _PREFIX: Final = secrets.token_hex(4)
 _COUNT: Final = itertools.count(1)
@@ -70,9 +69,8 @@ class Door:
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             started = services.clock()
-            access = Access(_request_id(request))
-            access.headers["Server"] = SERVER_NAME
-            access.headers["x-request-id"] = access.request_id
+            headers = own_headers(request)
+            access = Access(headers["x-request-id"], headers=headers)
             error: LlmsError | None = None
             try:
                 _admit(request, access, services, public=public)
@@ -80,16 +78,14 @@ class Door:
             except LlmsError as refused:
                 error = refused
                 response = respond(refused, access.headers)
-            except web.HTTPRequestEntityTooLarge:
-                error = RequestTooLarge("The body is larger than server.max_body.")
-                response = respond(error, access.headers)
             except ConnectionError:
                 raise
             except Exception:
                 _log.exception("request failed", request_id=access.request_id, path=request.path)
+                _refuse_second_answer(request)
                 error = InternalError("The server failed on this request; its log has the cause.")
                 response = respond(error, access.headers)
-            if services.draining:
+            if services.draining or (error is not None and _waits_to_send(request)):
                 response.force_close()
             if not access.reported:
                 _report(request, access, services, response.status, error, started)
@@ -98,33 +94,55 @@ class Door:
         return guarded
 
 
-def _request_id(request: web.Request) -> str:
+def own_headers(request: web.BaseRequest) -> dict[str, str]:
+    """Return what every answer carries: the request id (the client's where it is fit to be one) and our name."""
     given = request.headers.get("x-request-id")
-    if given is not None and _REQUEST_ID.fullmatch(given):
-        return given
-    return f"req_{_PREFIX}{next(_COUNT):08x}"
+    fit = given is not None and _REQUEST_ID.fullmatch(given)
+    return {"Server": SERVER_NAME, "x-request-id": given if given and fit else f"req_{_PREFIX}{next(_COUNT):08x}"}
+
+
+def _refuse_second_answer(request: web.Request) -> None:
+    """Cut a connection on which an answer has begun; a client must not take an error for a part of it."""
+    if request.writer.output_size > 0:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the answer had begun")
+
+
+def _waits_to_send(request: web.Request) -> bool:
+    """Tell whether a refused client holds its body back, so that nobody knows what follows on the connection."""
+    return "Expect" in request.headers and not request.content.is_eof()
 
 
 def _admit(request: web.Request, access: Access, services: Services, *, public: bool) -> None:
     """Check host, origin, hops and key, in this order; raise an LlmsError."""
+    if request.version not in _VERSIONS:
+        raise InvalidRequest("Only HTTP/1.1 is spoken here.", code=INVALID_HTTP)
     headers = request.headers
     host = headers.get("Host", "")
-    if not services.hosts.allows(host):
-        raise PermissionDenied(
-            f"The Host header {excerpt(host)!r} is not one of this server's names. "
-            "Add it to server.allowed_hosts if it should be.",
-            code="host_not_allowed",
-        )
+    _check_host(host, services)
+    if not request.raw_path.startswith("/") and "://" in request.raw_path:
+        # A request line may name a host itself, which then counts (RFC 9112, 3.2.2).
+        _check_host(request.url.raw_authority, services)
     origin = headers.get("Origin")
     if origin is not None:
         _check_origin(request, access, services, origin, host, public=public)
     if services.draining and not public:
-        raise UpstreamUnavailable("The server is shutting down; send the request again.", retry_after=1)
+        raise stopping()
     hops = headers.get("x-llms-hops")
     if hops is not None:
         access.hops = _check_hops(hops)
     if not public:
         access.caller = _caller(request, services, origin, host)
+
+
+def _check_host(host: str, services: Services) -> None:
+    if not services.hosts.allows(host):
+        raise PermissionDenied(
+            f"The host {excerpt(host)!r} is not one of this server's names. "
+            "Add it to server.allowed_hosts if it should be.",
+            code="host_not_allowed",
+        )
 
 
 def _check_origin(

@@ -5,51 +5,76 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from llms.protocol.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType, excerpt
+from llms.server.errors import INVALID_HTTP
 from llms.server.services import Services
 
-_PATIENCE: Final = 30.0
-_BYTES_PER_SECOND: Final = 256 * 1024
+PATIENCE: Final = 25.0
+"""Seconds that a body may take, and one more for each `BYTES_PER_SECOND` that came."""
+BYTES_PER_SECOND: Final = 256 * 1024
 
 
-async def read_json(request: web.Request, services: Services) -> bytes:
-    """Return the body of a request that must be JSON; raise an LlmsError.
-
-    A body may take 30 s and one second more per 256 KiB announced.
-    """
+async def read_json(request: web.Request, services: Services, *, limit: int | None = None) -> bytes:
+    """Return the body of a request that must be JSON, at most `limit` bytes (server.max_body); raise an LlmsError."""
+    _check_framing(request)
     _check_type(request)
-    limit = services.config.server.max_body
+    limit = services.config.server.max_body if limit is None else limit
     length = request.content_length
     if length is not None and length > limit:
         raise too_large(limit)
-    if request.content.is_eof():
-        return await request.read()
     try:
-        async with asyncio.timeout(_PATIENCE + (length or limit) / _BYTES_PER_SECOND):
-            return await _gather(request, limit)
+        if "Expect" in request.headers:
+            await _let_come(request)
+        if request.content.is_eof():
+            return _checked(request.content.read_nowait(), limit)
+        return await _gather(request, limit)
+    except web.RequestPayloadError:
+        raise InvalidRequest("The body breaks off before its announced end.", code=INVALID_HTTP) from None
     except TimeoutError:
         raise InvalidRequest("The body did not arrive in time.", code="request_timeout", status=408) from None
 
 
 def too_large(limit: int) -> RequestTooLarge:
     """Return the error for a body over the limit."""
-    return RequestTooLarge(f"The body is larger than server.max_body ({limit} bytes).")
+    return RequestTooLarge(f"The body is larger than {limit} bytes; server.max_body bounds those of chats.")
+
+
+def _checked(body: bytes, limit: int) -> bytes:
+    if len(body) > limit:
+        raise too_large(limit)
+    return body
+
+
+async def _let_come(request: web.Request) -> None:
+    """Tell a client that asked before sending its body to go on: nothing speaks against the request so far."""
+    if request.headers["Expect"].strip().lower() != "100-continue":
+        raise InvalidRequest("The only expectation that is met here is 100-continue.", code=INVALID_HTTP, status=417)
+    if request.version >= HttpVersion11 and not request.content.is_eof():
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # The answer itself has not begun yet.
+        request.writer.output_size = 0
 
 
 async def _gather(request: web.Request, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
-    try:
+    start = asyncio.get_running_loop().time()
+    async with asyncio.timeout_at(start + PATIENCE) as deadline:
         while data := await request.content.readany():
             size += len(data)
             if size > limit:
                 raise too_large(limit)
             parts.append(data)
-    except web.RequestPayloadError:
-        raise InvalidRequest("The body breaks off before its announced end.") from None
+            deadline.reschedule(start + PATIENCE + size / BYTES_PER_SECOND)
     return b"".join(parts)
+
+
+def _check_framing(request: web.Request) -> None:
+    coding = request.headers.get("Transfer-Encoding")
+    if coding is not None and coding.strip().lower() != "chunked":
+        raise InvalidRequest("The only Transfer-Encoding that is read here is chunked.", code=INVALID_HTTP)
 
 
 def _check_type(request: web.Request) -> None:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Final
 
 from aiohttp import web
 
 from llms.protocol import json
 from llms.protocol.envelope import envelope
-from llms.protocol.errors import LlmsError, MethodNotAllowed, RequestTooLarge, UpstreamAuthenticationFailed
+from llms.protocol.errors import (
+    LlmsError,
+    MethodNotAllowed,
+    RequestTooLarge,
+    UpstreamAuthenticationFailed,
+    UpstreamUnavailable,
+)
 from llms.protocol.sse import escape_separators
+
+INVALID_HTTP: Final = "invalid_http"
+_CLOSING: Final = frozenset({INVALID_HTTP, "request_timeout"})
+"""After these nobody knows what follows on the connection."""
 
 
 def respond(error: LlmsError, headers: Mapping[str, str]) -> web.Response:
@@ -21,7 +32,7 @@ def respond(error: LlmsError, headers: Mapping[str, str]) -> web.Response:
         body=body(error),
         headers={"Content-Type": "application/json", **headers, **error_headers(error)},
     )
-    if isinstance(error, RequestTooLarge) or status == 408:
+    if isinstance(error, RequestTooLarge) or error.code in _CLOSING:
         response.force_close()
     return response
 
@@ -47,3 +58,10 @@ def error_headers(error: LlmsError) -> dict[str, str]:
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = error.allow
     return headers
+
+
+def stopping() -> LlmsError:
+    """Return the error for whoever is turned away, or cut short, because the server ends."""
+    return UpstreamUnavailable(
+        "The server is shutting down; send the request again.", code="server_stopping", retry_after=1
+    )

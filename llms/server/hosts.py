@@ -32,11 +32,14 @@ class Hosts:
 
     def listed(self, origin: str) -> bool:
         """Tell whether a foreign Origin may call us (`server.cors_origins`)."""
-        return "*" in self._origins or origin.lower() in self._origins
+        return (origin.isascii() and "*" in self._origins) or origin.lower() in self._origins
 
     def same(self, origin: str, host: str) -> bool:
         """Tell whether an Origin is our own page: the scheme and authority under which we were called."""
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
         return parts.scheme in ("http", "https") and bool(host) and parts.netloc.lower() == host.lower()
 
     def _check(self, host: str) -> bool:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any, Final
 
+import structlog
 from aiohttp import http_exceptions, web
 from aiohttp.web_protocol import RequestHandler
 
 from llms.protocol.errors import HeadersTooLarge, InternalError, InvalidRequest, LlmsError
-from llms.server.errors import respond
+from llms.server.access import own_headers
+from llms.server.errors import INVALID_HTTP, respond
 
+_log = structlog.get_logger()
 HEAD_SECONDS: Final = 15.0
 """A request's head may take this long from its first byte."""
+_LINGER_SECONDS: Final = 3.0
+"""For this long the rest of a body is read and thrown away when its request has its answer already."""
 
 
 class Connection(RequestHandler):
@@ -32,12 +38,16 @@ class Connection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Parse, and watch whether a head stays unfinished."""
         super().data_received(data)
-        if self._messages or self._request_in_progress:
+        if self._busy:
             if self._head_timer is not None:
                 self._head_timer.cancel()
                 self._head_timer = None
-        elif self._head_timer is None and not self._force_close:
+        elif self._head_timer is None and self._waiter is not None and not self._force_close:
             self._head_timer = self._loop.call_later(HEAD_SECONDS, self._cut)
+
+    @property
+    def _busy(self) -> bool:
+        return bool(self._messages) or self._request_in_progress
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Let go of the timer."""
@@ -54,11 +64,22 @@ class Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer malformed HTTP in our envelope; nothing of it is echoed or logged with a traceback."""
+        headers = own_headers(request)
+        if status >= 500:
+            _log.error("request failed", request_id=headers["x-request-id"], path=request.path, exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun")
-        response = respond(_error(status, exc), {})
+        response = respond(_error(status, exc), headers)
         response.force_close()
         return response
+
+    def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
+        """Answer in our envelope, too, what the router refuses by itself (CONNECT)."""
+        if isinstance(resp, web.HTTPException):
+            resp = self.handle_error(request, 400)
+        return super().finish_response(request, resp, start_time)
 
     def log_exception(self, *args: Any, **options: Any) -> None:
         """Log a defect of ours; a client's malformed request is none."""
@@ -67,7 +88,8 @@ class Connection(RequestHandler):
 
     def _cut(self) -> None:
         self._head_timer = None
-        self.force_close()
+        if not self._busy:
+            self.force_close()
 
 
 def _error(status: int, exc: BaseException | None) -> LlmsError:
@@ -75,7 +97,7 @@ def _error(status: int, exc: BaseException | None) -> LlmsError:
         return HeadersTooLarge("The request line or a header is too long, or there are too many headers.")
     if status >= 500:
         return InternalError("The server failed on this request; its log has the cause.")
-    return InvalidRequest("The request is not valid HTTP/1.1.", code="invalid_http")
+    return InvalidRequest("The request is not valid HTTP/1.1.", code=INVALID_HTTP)
 
 
 class Listener(web.Server):
@@ -91,7 +113,13 @@ class Runner(web.AppRunner):
     def __init__(self, app: web.Application, *, keepalive: float = 75.0) -> None:
         """`keepalive` is how many seconds an idle connection is kept."""
         super().__init__(
-            app, access_log=None, handler_cancellation=True, keepalive_timeout=keepalive, shutdown_timeout=2.0
+            app,
+            access_log=None,
+            handler_cancellation=True,
+            keepalive_timeout=keepalive,
+            shutdown_timeout=2.0,
+            lingering_time=_LINGER_SECONDS,
+            auto_decompress=False,
         )
 
     async def _make_server(self) -> web.Server:

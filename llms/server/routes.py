@@ -12,7 +12,7 @@ from llms.server.services import Services
 from llms.server.session import Session
 from llms.server.status import Status
 from llms.server.ui import Ui
-from llms.server.unrouted import Unrouted
+from llms.server.unrouted import Everything, Unrouted
 
 PUBLIC = True
 
@@ -24,7 +24,7 @@ def add_routes(app: web.Application, services: Services) -> None:
     session, openapi, unrouted = Session(services), OpenApi(), Unrouted(services)
 
     def route(method: str, path: str, handler: Handler, *, public: bool = False) -> None:
-        app.router.add_route(method, path, door.guard(handler, public=public))
+        app.router.add_route(method, path, door.guard(handler, public=public), expect_handler=_leave_to_reader)
 
     for v1 in ("/v1", ""):
         route("POST", f"{v1}/chat/completions", chat.post)
@@ -45,4 +45,10 @@ def add_routes(app: web.Application, services: Services) -> None:
         route("GET", "/", ui.index, public=PUBLIC)
         route("GET", "/ui/{path:.+}", ui.file, public=PUBLIC)
 
-    route("*", "/{path:.*}", unrouted.any, public=PUBLIC)
+    rest = Everything("/{path:.*}")
+    rest.add_route("*", door.guard(unrouted.any, public=PUBLIC), expect_handler=_leave_to_reader)
+    app.router.register_resource(rest)
+
+
+async def _leave_to_reader(request: web.Request) -> None:
+    """Let whoever reads the body answer `Expect: 100-continue`, after key and size are known to be right."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from aiohttp import web
 
@@ -13,6 +13,9 @@ from llms.protocol.errors import AuthenticationFailed, InvalidRequest
 from llms.server.access import Access
 from llms.server.body import read_json
 from llms.server.services import Services
+
+_LONGEST: Final = 16 * 1024
+"""Bytes of a body: everybody may send one here, without a key."""
 
 
 @final
@@ -25,7 +28,7 @@ class Session:
 
     async def open(self, request: web.Request, access: Access) -> web.Response:
         """Sign in: `{"key": "..."}` or `{"link": "..."}`."""
-        caller = self._redeem(_read(await read_json(request, self._services)))
+        caller = self._redeem(_read(await read_json(request, self._services, limit=_LONGEST)))
         response = web.Response(status=204, headers=access.headers)
         response.set_cookie(
             COOKIE,

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import final
+import re
+from typing import Final, final
 
 from aiohttp import web
 
 from llms.protocol.errors import MethodNotAllowed, NotFound, PermissionDenied, excerpt
 from llms.server.access import Access
 from llms.server.services import Services
+
+_HEADER_NAMES: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,500}", re.ASCII)
+_USUAL_HEADERS: Final = "authorization, content-type, x-api-key"
+
+
+class Everything(web.DynamicResource):
+    """Match whatever is asked for, also what no pattern of a path matches: `*`, an authority, line breaks."""
+
+    def _match(self, path: str) -> dict[str, str]:
+        return {}
 
 
 @final
@@ -46,13 +57,13 @@ class Unrouted:
             )
         if "Access-Control-Allow-Origin" not in access.headers:
             raise PermissionDenied("This origin may not call the server.", code="origin_not_allowed")
-        asked = request.headers.get("Access-Control-Request-Headers", "authorization, content-type, x-api-key")
+        asked = request.headers.get("Access-Control-Request-Headers", "")
         return web.Response(
             status=204,
             headers={
                 **access.headers,
                 "Access-Control-Allow-Methods": ", ".join(sorted({*methods, "GET", "POST", "OPTIONS"})),
-                "Access-Control-Allow-Headers": asked[:500],
+                "Access-Control-Allow-Headers": asked if _HEADER_NAMES.fullmatch(asked) else _USUAL_HEADERS,
                 "Access-Control-Max-Age": "600",
             },
         )

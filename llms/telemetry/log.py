@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, Final, TextIO, cast, final
 
 from llms.protocol.events import AttemptFailed, Event, HttpEnded, RequestEnded
+from llms.telemetry.batched import Batched
 from llms.telemetry.lines import Fields, JsonLine, PrettyLine, Renderer
 from llms.telemetry.redact import Redactor
 
@@ -36,7 +37,7 @@ _LOWEST_FOREIGN: Final = logging.WARNING
 """Below it the libraries tell what they send, prompts included."""
 
 
-def configure(*, level: str, pretty: bool, stream: TextIO | BinaryIO, redactor: Redactor) -> Log:
+def configure(*, level: str, pretty: bool, stream: TextIO | BinaryIO | Batched, redactor: Redactor) -> Log:
     """Send every line of the process to `stream` in one format, those of the libraries and warnings included.
 
     `level` is one of debug, info, warning, error, critical. `pretty` is for terminals, otherwise a line is one
@@ -63,7 +64,7 @@ def configure(*, level: str, pretty: bool, stream: TextIO | BinaryIO, redactor: 
 class _Output:
     """A stream of bytes that keeps its failures to itself: a full disk or a closed pipe must not fail a request."""
 
-    def __init__(self, stream: TextIO | BinaryIO) -> None:
+    def __init__(self, stream: TextIO | BinaryIO | Batched) -> None:
         raw: Any = getattr(stream, "buffer", stream)
         self._takes_text = isinstance(raw, io.TextIOBase)
         self._write = raw.write

@@ -63,6 +63,13 @@ class TestHeads:
 
         assert {(item["id"], item["created"], item["model"]) for item in seen} == {("c1", 1_760_000_000, "m")}
 
+    @pytest.mark.parametrize("name", ["id", "created", "model", "object"])
+    def test_one_odd_head_in_the_middle_is_enough(self, name):
+        seen = run(one(ROLE), one({"content": "a"}, **{name: 0}), one({}, "stop"))
+
+        check_stream(seen)
+        assert seen[1] == one({"content": "a"})
+
     def test_missing_heads_are_ours(self):
         bare = {"choices": [{"delta": {"content": "a"}}]}
 
@@ -203,11 +210,17 @@ class TestManyChoices:
         assert not rules.complete
 
     def test_missing_indices_are_positions(self):
-        bare = {**HEAD, "choices": [{"delta": {"content": "a"}}, {"delta": {"content": "b"}, "index": True}, None]}
+        bare = {**HEAD, "choices": [{"delta": {}, "index": True}, {"delta": {"content": "b"}}, None]}
 
         (seen,) = run(bare)
 
         assert [choice["index"] for choice in seen["choices"]] == [0, 1, 2]
+
+    @pytest.mark.parametrize("index", [True, 1.0])
+    def test_an_index_that_only_equals_a_number_is_replaced(self, index):
+        seen = run(one(ROLE), one(ROLE, index=1), one({"content": "a"}, index=index))
+
+        check_stream(seen)
 
     def test_tool_calls_of_two_choices_do_not_mix(self):
         first = call(id="a", type="function", function={"name": "f", "arguments": ""})
@@ -227,6 +240,10 @@ class TestManyChoices:
 
 
 class TestDeltas:
+    @pytest.mark.parametrize("choices", [5, "x", {"0": {}}])
+    def test_choices_that_are_no_list_are_none(self, choices):
+        assert len(run(one(ROLE), {**HEAD, "choices": choices}, one({}, "stop"))) == 2
+
     @pytest.mark.parametrize("delta", [None, "text", 7, []])
     def test_a_delta_is_never_anything_but_an_object(self, delta):
         seen = run(one(ROLE), one(delta))
@@ -245,14 +262,14 @@ class TestDeltas:
 
         seen = run(
             one({"content": [thinking]}),
-            one({"content": [{"type": "thinking", "thinking": "c"}]}),
-            one({"content": [{"type": "text", "text": "d"}, "e", {"type": "image"}, None]}),
-            one({"content": {"type": "text", "text": "f"}}),
+            one({"reasoning_content": "c", "content": [{"type": "thinking", "thinking": ["d"]}]}),
+            one({"content": [{"type": "text", "text": "x"}, "y", {"type": "image"}, None]}),
+            one({"content": {"type": "text", "text": "z"}}),
             one({"content": 7}),
         )
 
         check_stream(seen)
-        assert (text_of(seen, "reasoning_content"), text_of(seen)) == ("Abc", "def")
+        assert (text_of(seen, "reasoning_content"), text_of(seen)) == ("Abcd", "xyz")
 
     def test_reasoning_keeps_its_upstreams_name(self):
         seen = run(one({"reasoning": "a"}), one({"reasoning_content": "b"}))

@@ -61,3 +61,15 @@ def test_nonsense_never_raises(choices):
     made = conformed({"choices": choices})
 
     assert all(choice["message"]["role"] == "assistant" for choice in made["choices"])
+
+
+@pytest.mark.parametrize(("said", "read"), [("a\ud83d\ude00\ude00", "a😀�"), ("a\ud83d", "a�")])
+def test_halves_of_characters_are_replaced_or_joined(said, read):
+    calls = [{"id": "1", "type": "function", "function": {"name": "f", "arguments": '"\ude00"'}}]
+    message = {"role": "assistant", "content": said, "tool_calls": calls}
+
+    made = conformed({**GOOD, "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+
+    assert made["choices"][0]["message"]["content"] == read
+    assert made["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] == '"�"'
+    assert calls[0]["function"]["arguments"] == '"\ude00"', "what the upstream sent is not ours to change"

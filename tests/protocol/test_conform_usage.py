@@ -74,6 +74,13 @@ class TestUsage:
         assert rules.usage == running[2] == seen[-1]["usage"]
         assert [item["usage"] for item in seen[:3]] == running
 
+    def test_usage_on_a_chunk_in_the_middle_counts(self):
+        rules = conform()
+
+        run(one(ROLE), one({"content": "a"}, usage=USAGE), one({}, "stop"), of=rules)
+
+        assert rules.usage == USAGE
+
     def test_null_usage_stays_and_says_nothing(self):
         rules = conform(include_usage=True)
         rules.apply(chunk_of(one(ROLE, usage=None)))
@@ -107,6 +114,11 @@ class TestEmptyChoices:
 
         assert seen[0] == {"prompt_filter_results": [{"a": 1}], **one(ROLE)}
         assert all("prompt_filter_results" not in item for item in seen[1:])
+
+    def test_they_move_in_the_middle_of_a_stream_too(self):
+        seen = run(one(ROLE), {**HEAD, "choices": [], "x_note": 1}, one({"content": "a"}), one({}, "stop"))
+
+        assert [item.get("x_note") for item in seen] == [None, 1, None]
 
     def test_they_move_within_one_chunk_too(self):
         rules = conform()

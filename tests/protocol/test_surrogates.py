@@ -72,3 +72,26 @@ def test_a_half_that_stays_alone_is_replaced(texts_sent, read):
 def test_whatever_is_sent_can_be_encoded():
     for item in run(one({"content": "\ud83d", "x_other": "\ud83d"}), one({}, "stop")):
         json.dumps(item)
+
+
+def test_a_half_in_arguments_that_stays_alone_is_replaced():
+    seen = run(
+        told(call(id="a", type="function", function={"name": "f", "arguments": ""})),
+        told(call(function={"arguments": '"\ud83d'})),
+        told(call(function={"arguments": 'x"'})),
+        one({}, "tool_calls"),
+    )
+
+    assert named(seen) == [("f", '"�x"')]
+
+
+def test_the_end_of_one_choice_leaves_the_halves_of_another():
+    seen = run(
+        one({"content": "a"}),
+        one({"content": "\ud83d"}, index=1),
+        one({}, "stop"),
+        one({"content": "\ude00"}, index=1),
+        one({}, "stop", index=1),
+    )
+
+    assert (text_of(seen), text_of(seen, index=1)) == ("a", "😀")

@@ -132,6 +132,33 @@ def test_vendor_fields_of_a_call_stay():
     ]
 
 
+@pytest.mark.parametrize("index", [-1, True, "0", 0.0])
+def test_an_index_that_is_none_is_replaced(index):
+    seen = run(told({"index": index, "id": "a", "function": {"name": "f", "arguments": "1"}}), one({}, "stop"))
+
+    check_stream(seen)
+    assert named(seen) == [("f", "1")]
+    assert seen[0]["choices"][0]["delta"]["tool_calls"][0]["index"] == 0
+
+
+def test_an_id_is_text():
+    (held,) = calls_of(run(told({**FIRST, "id": 7}), told({**FIRST, "id": 7}), one({}, "stop")))
+
+    assert held["id"] == "7"
+
+
+def test_a_type_alone_is_not_told_again():
+    (held,) = calls_of(run(told(FIRST), told(call(type="function", function={"arguments": "1"}))))
+
+    assert held["type"] == "function"
+
+
+def test_each_of_two_fragments_in_one_delta_is_mended():
+    both = [call(function={"arguments": "1"}), {"id": "b", "function": {"name": "g", "arguments": "2"}}]
+
+    assert named(run(told(FIRST), told(*both), one({}, "stop"))) == [("f", "1"), ("g", "2")]
+
+
 @pytest.mark.parametrize("nonsense", [{}, "calls", 7, [None], [[]], [{"index": []}], [{"function": "f"}]])
 def test_nonsense_never_raises(nonsense):
     check_stream(run(one({"tool_calls": nonsense}), one({"tool_calls": nonsense}), one({}, "tool_calls")))

@@ -11,10 +11,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import ValidationError
@@ -25,6 +25,8 @@ from llms.protocol.fold import Fold
 from llms.providers._xllamacpp import EMBEDDED, Load, load
 from llms.providers.base import Provider, ProviderSettings, Resources, SupportsCheck, SupportsClose
 from llms.providers.llama_cpp import LlamaCpp, Options
+from llms.testing.contract import ProviderContract
+from llms.testing.fake_upstream import FakeUpstream
 
 pytest.importorskip("xllamacpp", reason="needs xllamacpp: pip install 'llms[local]'")
 pytestmark = pytest.mark.local
@@ -41,9 +43,30 @@ KNOWN = {
 }
 
 
+class TestContract(ProviderContract):
+    """The parts of the contract that a library in the process can be held to."""
+
+    speaks_http = says_what_is_scripted = has_key = has_tools = has_reasoning = False
+    keeps_unknown_fields = lists_upstream_models = False
+    model = "demo"
+
+    async def provider(self, upstream: FakeUpstream) -> Provider:
+        return LlamaCpp(ProviderSettings("local", "llama_cpp", Options.model_validate({})), self.resources)
+
+    def request(self, text: str = "Hello world", *, more: Mapping[str, Any] | None = None) -> ChatRequest:
+        return super().request(text, more={"temperature": 0, **(more or {})})
+
+
+class Unlent:
+    """What an application lends; a local model takes none of it."""
+
+    def __getattr__(self, name: str) -> Any:
+        pytest.fail(f"a local model needs no {name}")
+
+
 def row(**options: Any) -> LlamaCpp:
     settings = ProviderSettings("local", "llama_cpp", Options.model_validate(options))
-    return LlamaCpp(settings, Resources(http=lambda: pytest.fail("no HTTP"), clock=time.monotonic, now=time.time))
+    return LlamaCpp(settings, cast(Resources, Unlent()))
 
 
 def asking(question: str, model: str = "demo", **fields: Any) -> ChatRequest:
@@ -316,16 +339,6 @@ async def test_it_lists_and_checks_and_closes(demo: LlamaCpp) -> None:
         await text(demo, "ping")
 
 
-async def test_closing_ends_a_chat_with_an_error(demo: LlamaCpp) -> None:
-    chunks = demo.chat(asking("tell me a story", logit_bias={"6": -100}))
-    await anext(chunks)
-    closing = asyncio.ensure_future(demo.close())
-    with pytest.raises(UpstreamUnavailable, match="being unloaded"):
-        async for _ in chunks:
-            pass
-    await closing
-
-
 async def test_models_make_room_for_each_other(tmp_path: Path) -> None:
     file = Path(__file__).parents[2] / "llms/models/demo.gguf"
     paths = {name: {"path": str(file), "n_ctx": 256} for name in ("a", "b", "c")}
@@ -334,6 +347,27 @@ async def test_models_make_room_for_each_other(tmp_path: Path) -> None:
         await answer(provider, asking("ping", name))
         assert (await provider.check()).endswith(f"loaded: {loaded}")
     await provider.close()
+
+
+async def test_a_chat_waits_for_room_while_all_models_are_in_use() -> None:
+    file = Path(__file__).parents[2] / "llms/models/demo.gguf"
+    provider = row(memory=file.stat().st_size, models={name: {"path": str(file), "n_ctx": 1024} for name in "ab"})
+    reading = provider.chat(asking("tell me a story", "a"))
+    await anext(reading)
+    waiting = [asyncio.ensure_future(answer(provider, asking("ping", name))) for name in "bababa"]
+    await reading.aclose()
+    async with asyncio.timeout(30):
+        answers = await asyncio.gather(*waiting)
+    assert [found["model"] for found in answers] == list("bababa")
+
+    reading = provider.chat(asking("tell me a story", "a"))
+    await anext(reading)
+    never = asyncio.ensure_future(answer(provider, asking("ping", "b")))
+    await asyncio.sleep(0)
+    await provider.close()
+    with pytest.raises(UpstreamUnavailable, match="being unloaded"):
+        await never
+    await reading.aclose()
 
 
 async def test_a_model_larger_than_the_memory_is_refused() -> None:
@@ -371,9 +405,11 @@ def test_a_wrong_row_is_refused(options: dict[str, Any], complaint: str) -> None
 
 
 PROGRAM = """
-import asyncio, signal, sys, time
-from llms.providers.base import ProviderSettings, Resources
+import asyncio, signal, sys
+from llms.providers.base import ProviderSettings
 from llms.providers.llama_cpp import LlamaCpp, Options
+from llms.testing.contract import ProviderContract
+from llms.testing.fake_upstream import FakeUpstream
 from llms.protocol.chat import ChatRequest
 
 async def main():
@@ -381,7 +417,7 @@ async def main():
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     row = Options.model_validate({"models": {"demo": {"path": "embedded"}, "bad": {"path": sys.argv[1]}}})
-    provider = LlamaCpp(ProviderSettings("local", "llama_cpp", row), Resources(lambda: None, time.monotonic, time.time))
+    provider = LlamaCpp(ProviderSettings("local", "llama_cpp", row), None)
     for model in ("demo", "bad"):
         body = {"messages": [{"role": "user", "content": "tell me a story"}]}
         try:
@@ -415,6 +451,18 @@ def test_a_loaded_model_is_quiet_and_leaves_signals_alone(tmp_path: Path, number
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
     assert (out, err, process.returncode) == ("stopped\n", "", 0)
+
+
+LOADS = """
+from llms.providers._xllamacpp import EMBEDDED, Load, load
+for _ in range(60):
+    load(Load(path=EMBEDDED, alias="demo", n_ctx=256, slots=1, n_threads=1, n_batch=64)).close()
+"""
+
+
+def test_a_model_that_is_freed_as_soon_as_it_is_loaded_does_not_hang() -> None:
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", LOADS], check=True, timeout=60, env=environ)
 
 
 @pytest.mark.parametrize("path", ["v1/chat/completions", "v1/models", "props", "slots", "metrics", "tokenize", ""])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeVar
@@ -151,7 +150,7 @@ def objects_of(chunks: Sequence[Chunk]) -> list[ChunkObject]:
 
 @contextlib.asynccontextmanager
 async def lent_resources() -> AsyncGenerator[Resources, None]:
-    """Lend what the application lends: a session without redirects, cookies, proxies or timeouts."""
+    """Lend what the application lends: connections, a session without cookies, proxies or timeouts, no environment."""
     held: list[aiohttp.ClientSession] = []
 
     def session() -> aiohttp.ClientSession:
@@ -165,7 +164,7 @@ async def lent_resources() -> AsyncGenerator[Resources, None]:
 
     pool = Pool(clock=time.monotonic)
     try:
-        yield Resources(http=session, pool=pool, clock=time.monotonic, now=time.time, environ=dict(os.environ))
+        yield Resources(http=session, pool=pool, clock=time.monotonic, now=time.time, environ={})
     finally:
         await pool.close()
         for opened in held:

@@ -1,0 +1,112 @@
+"""What `llms doctor` looks at in the installation: Python, packages, and whose `llms` it is."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+import llms
+from llms.cli.finding import Finding, bad, ok, warn
+
+_OLDEST: Final = (3, 11)
+_NEEDED: Final = (
+    "aiohttp",
+    "openai",
+    "pyyaml",
+    "structlog",
+    "orjson",
+    "httptools",
+    "aiohappyeyeballs",
+    "click",
+    "rich",
+    "platformdirs",
+    "prometheus-client",
+    "pydantic",
+)
+_OURS: Final = b"llms.__main__"
+_SCRIPT_BYTES: Final = 4096
+
+
+def installation(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what there is to say about the installation."""
+    yield _python()
+    yield _llms()
+    yield _packages()
+    yield _library("uvloop", "events are handled by asyncio, which is slower", "pip install uvloop")
+    yield _library("xllamacpp", "local models cannot run in this process", "pip install 'llms[local]'")
+    yield from foreign_modules(Path(llms.__file__).parent, sys.path)
+    yield foreign_command(environ.get("PATH", ""), Path(sysconfig.get_path("scripts")))
+
+
+def _python() -> Finding:
+    text = f"{platform.python_version()} at {sys.executable}"
+    if sys.version_info < _OLDEST:
+        return bad("python", text, "llms needs Python 3.11 or newer.")
+    return ok("python", text)
+
+
+def _llms() -> Finding:
+    return ok("llms", f"{llms.__version__} at {Path(llms.__file__).parent}")
+
+
+def _packages() -> Finding:
+    versions = {name: _version(name) for name in _NEEDED}
+    missing = [name for name, version in versions.items() if version is None]
+    if missing:
+        return bad("packages", f"missing: {', '.join(missing)}", f"pip install {' '.join(missing)}")
+    return ok("packages", ", ".join(f"{name} {version}" for name, version in versions.items()))
+
+
+def _library(name: str, lack: str, fix: str) -> Finding:
+    if importlib.util.find_spec(name) is None:
+        return warn(name, f"not installed: {lack}", fix)
+    return ok(name, _version(name) or "there, of unknown version")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def foreign_modules(own: Path, paths: list[str]) -> Iterator[Finding]:
+    """Yield who else provides a module `llms`: other distributions, and other folders that Python would import."""
+    rivals = sorted({name for name in metadata.packages_distributions().get("llms", []) if name != "llms"})
+    for name in rivals:
+        yield bad("module llms", f"the package {name} provides a module of the same name", f"pip uninstall {name}")
+    for path in dict.fromkeys(paths):
+        folder = Path(path or ".") / "llms"
+        if (folder / "__init__.py").is_file() and not folder.samefile(own):
+            fix = "Remove one of the two, or work in another folder."
+            yield warn("module llms", f"another one lies in {folder.absolute()}", fix)
+
+
+def foreign_command(path: str, scripts: Path) -> Finding:
+    """Tell whose `llms` a shell would run: that in `scripts`, another of ours, or a foreign one."""
+    for folder in path.split(os.pathsep):
+        found = Path(folder or ".") / "llms"
+        if not (found.is_file() and os.access(found, os.X_OK)):
+            continue
+        if Path(folder).resolve() == scripts.resolve():
+            return ok("command llms", str(found))
+        if _is_ours(found):
+            return warn("command llms", f"{found} belongs to another installation", f"Run {scripts / 'llms'} instead.")
+        fix = f"Uninstall it, or put {scripts} before {folder} in PATH."
+        return bad("command llms", f"{found} is a foreign program", fix)
+    return warn("command llms", "not on the PATH", f"Put {scripts} there, or run python -m llms.")
+
+
+def _is_ours(script: Path) -> bool:
+    try:
+        with script.open("rb") as file:
+            return _OURS in file.read(_SCRIPT_BYTES)
+    except OSError:
+        return False

@@ -1,0 +1,139 @@
+"""What answers are written on: plain text as it arrives, or markdown drawn on a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import TracebackType
+from typing import Any, Final, Protocol, Self, TextIO, final
+
+from llms.cli.markdown_blocks import settled
+from llms.cli.output import printable
+
+_FRAMES: Final = 12
+"""Times a second that the block under way is drawn anew."""
+_MARGIN: Final = 3
+"""Lines of a terminal that the block under way leaves free."""
+
+
+class Paper(Protocol):
+    """Takes an answer piece by piece; leaving it ends the last line."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def write(self, text: str) -> None:
+        """Show more of the answer."""
+        ...
+
+    def think(self, text: str) -> None:
+        """Show more of the thoughts before it, or don't."""
+        ...
+
+
+def paper() -> Paper:
+    """Return markdown for terminals that can draw, plain text for anything else."""
+    if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        return Drawn()
+    return Plain(sys.stdout)
+
+
+@final
+class Plain:
+    """The text as it is, at once; no thoughts."""
+
+    def __init__(self, out: TextIO) -> None:
+        """Write to `out`."""
+        self._out = out
+        self._last = "\n"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._last != "\n":
+            self._out.write("\n")
+        self._out.flush()
+
+    def write(self, text: str) -> None:
+        """Write and flush; on a terminal nothing may move the cursor."""
+        if text:
+            self._out.write(printable(text, keep="\n\t") if self._out.isatty() else text)
+            self._out.flush()
+            self._last = text[-1]
+
+    def think(self, text: str) -> None:
+        """Leave it out: pipes want the answer alone."""
+
+
+@final
+class Drawn:
+    """Markdown: whole blocks stay on the screen, the one under way is drawn again and again."""
+
+    def __init__(self) -> None:
+        """Write to the terminal behind stdout."""
+        from rich.console import Console
+        from rich.live import Live
+
+        self._console = Console()
+        self._live = Live(console=self._console, refresh_per_second=_FRAMES, transient=True, vertical_overflow="crop")
+        self._pending = ""
+        self._thoughts = False
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.update("")
+        self._live.stop()
+        if self._pending.strip():
+            self._console.print(_markdown(self._pending))
+
+    def write(self, text: str) -> None:
+        """Draw more of the answer."""
+        if self._thoughts:
+            self._settle_thoughts()
+        self._pending += printable(text, keep="\n\t")
+        end = settled(self._pending)
+        if end:
+            self._console.print(_markdown(self._pending[:end]), "")
+            self._pending = self._pending[end:]
+        self._live.update(_markdown(self._tail()))
+
+    def think(self, text: str) -> None:
+        """Draw the thoughts dimly."""
+        self._thoughts = True
+        self._pending += printable(text, keep="\n\t")
+        self._live.update(_dim(self._tail()))
+
+    def _settle_thoughts(self) -> None:
+        self._console.print(_dim(self._pending.strip()), "")
+        self._pending, self._thoughts = "", False
+
+    def _tail(self) -> str:
+        """Return what of the block under way fits on the screen."""
+        lines = self._pending.split("\n")
+        room = max(1, self._console.height - _MARGIN)
+        if len(lines) <= room:
+            return self._pending
+        opening = [lines[0]] if lines[0].lstrip().startswith(("```", "~~~")) else []
+        return "\n".join([*opening, *lines[-room:]])
+
+
+def _markdown(text: str) -> Any:
+    from rich.markdown import Markdown
+
+    # Links with their address in sight: a text of its own must not hide where it leads.
+    return Markdown(text, hyperlinks=False)
+
+
+def _dim(text: str) -> Any:
+    from rich.text import Text
+
+    return Text(text, style="dim italic")
