@@ -64,7 +64,7 @@ def refused(client: OpenAI) -> None:
     try:
         client.chat.completions.create(model="no-such-model", messages=[{"role": "user", "content": QUESTION}])
     except APIStatusError as error:
-        print(f"{error.status_code} {error.code}: {error.message}")
+        print(f"-- {error.code}: {error.message}")
 
 
 def main() -> int:

@@ -37,6 +37,14 @@ from llms.telemetry.usage import UsageRecorder
 
 _log = structlog.get_logger()
 _PROBE_EVERY: Final = 60.0
+_FIXED: Final = (
+    ("server", "host"),
+    ("server", "port"),
+    ("server", "workers"),
+    ("server", "data_dir"),
+    ("stores", "usage"),
+    ("ui", "enabled"),
+)
 SERVICES: Final = web.AppKey("services", Services)
 
 
@@ -95,11 +103,13 @@ class Engine:
 
     async def reload(self, config: Config) -> None:
         """Put a new configuration in force; requests that run keep the one they began with."""
+        config = _as_started(config, self._config)
         for line in diff(self._config, config):
             _log.info("configuration changed", change=line)
         self._config = config
         self.services.keys = _keys(config)
         self.services.hosts = _hosts(config)
+        self.services.sessions.keep(self.services.keys.callers)
         await self._swap()
 
     def drain(self) -> None:
@@ -205,6 +215,17 @@ def data_dir(config: Config, environ: Mapping[str, str]) -> Path:
     import platformdirs
 
     return platformdirs.user_data_path("llms", appauthor=False)
+
+
+def _as_started(config: Config, started: Config) -> Config:
+    """Return a new configuration with what only a start can change as it was, above all where the server listens."""
+    for section, key in _FIXED:
+        value = getattr(getattr(started, section), key)
+        found = getattr(config, section)
+        if getattr(found, key) != value:
+            _log.warning("this change needs a restart", setting=f"{section}.{key}")
+            config = config.model_copy(update={section: found.model_copy(update={key: value})})
+    return config
 
 
 def keys_required(config: Config) -> bool:

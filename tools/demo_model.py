@@ -99,6 +99,8 @@ class Block(nn.Module):
 class Llama(nn.Module):
     """The smallest useful llama; input and output share the embedding."""
 
+    angles: Tensor
+
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
         self.token_embd = nn.Embedding(vocabulary, WIDTH)
@@ -130,20 +132,29 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
     return torch.stack((even * cos - odd * sin, even * sin + odd * cos), -1).flatten(-2)
 
 
+def round_weights(model: Llama) -> None:
+    """Round the matrices to what Q8_0 can hold, so that the model is what its file will be."""
+    for parameter in model.parameters():
+        if parameter.dim() == 2:
+            rounded = gguf.dequantize(packed(parameter), gguf.GGMLQuantizationType.Q8_0)
+            parameter.data = torch.from_numpy(rounded.astype(np.float32))
+
+
+def packed(parameter: Tensor) -> np.ndarray:
+    """Return a matrix in Q8_0."""
+    return gguf.quantize(parameter.detach().numpy(), gguf.GGMLQuantizationType.Q8_0)
+
+
 def write_gguf(model: Llama, tokens: Tokens, path: Path) -> None:
-    """Write the model as GGUF: matrices in Q8_0, norms in F32. The model keeps the rounded weights."""
+    """Write the model as GGUF: matrices in Q8_0, norms in F32."""
     writer = gguf.GGUFWriter(path, "llama")
     write_shape(writer, tokens.vocab_size())
     write_tokens(writer, tokens)
     for name, parameter in model.named_parameters():
-        values = parameter.detach().numpy()
-        if values.ndim == 1:
-            writer.add_tensor(name, values)
-            continue
-        packed = gguf.quantize(values, gguf.GGMLQuantizationType.Q8_0)
-        writer.add_tensor(name, packed, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
-        rounded = gguf.dequantize(packed, gguf.GGMLQuantizationType.Q8_0)
-        parameter.data = torch.from_numpy(rounded.astype(np.float32))
+        if parameter.dim() == 2:
+            writer.add_tensor(name, packed(parameter), raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+        else:
+            writer.add_tensor(name, parameter.detach().numpy())
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

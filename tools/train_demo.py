@@ -5,7 +5,7 @@
 
 A llama of about a million parameters learns `demo_text.py` by heart and learns from `demo_unknown.py` when to say
 that it does not know. Seeds are fixed, but the budget is processor time, so a faster machine makes more steps. The
-weights are checked as they were written (Q8_0): exit status 1 if one trained question does not get exactly its
+weights are checked as they are written (Q8_0): exit status 1 if one trained question does not get exactly its
 answer.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from demo_examples import Example, draw_example, known_examples
-from demo_model import Llama, Tokens, encode, train_tokenizer, write_gguf
+from demo_model import Llama, Tokens, encode, round_weights, train_tokenizer, write_gguf
 from demo_text import UNKNOWN_ANSWER
 from demo_unknown import HELD_OUT
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ from torch.nn import functional
 
 BATCH_TOKENS = 2000
 LEARNING_RATE = 4e-3
+LATE_ROUNDS = 10
 LONG_PROMPT = 80  # tokens
 OPENING = 10  # tokens of an answer in which the choice between answers is made
 
@@ -49,28 +50,38 @@ def main() -> int:
 
 
 def train(model: Llama, tokens: Tokens, rng: random.Random, seconds: float) -> None:
-    """Train until the time is over; the learning rate rises for 2 % of it and then falls along a cosine.
+    """Train until the time is over, then a few rounds more while the weights, rounded, get something wrong.
 
     From 40 % on, what the model is still unsure of is drilled.
     """
-    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.05)
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.05)
     start = time.process_time()
-    step, done, reviewed, drill = 0, 0.0, 0.4, list[Example]()
-    while done < 1:
+    done, reviewed, late, drill = 0.0, 0.4, 0, list[Example]()
+    while late < LATE_ROUNDS:
         for inputs, targets in batches(tokens, rng, drill):
-            for group in optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * min(1, done / 0.02 + 0.01) * (0.5 + 0.5 * math.cos(math.pi * done)) + 1e-5
-            loss = learn(model, optimizer, inputs, targets)
-            step += 1
             done = min(1.0, (time.process_time() - start) / seconds)
-        if done >= reviewed:
+            loss = learn(model, optimizer, inputs, targets, rate=rate(done))
+        if done == 1:
+            late += 1
+            round_weights(model)
+            drill = [example for example in known_examples() if not recites(model, tokens, example)]
+            if not drill:
+                return
+        elif done >= reviewed:
             reviewed += 0.05
             drill = unsure_openings(model, tokens)
-        print(f"{done:4.0%}  step {step:5}  loss {loss:.4f}  to drill {len(drill)}", flush=True)
+        print(f"{done:4.0%}  loss {loss:.4f}  to drill {len(drill)}", flush=True)
 
 
-def learn(model: Llama, optimizer: torch.optim.Optimizer, inputs: Tensor, targets: Tensor) -> float:
+def rate(done: float) -> float:
+    """Return the learning rate: it rises for 2 % of the time and then falls along a cosine, but not to nothing."""
+    return LEARNING_RATE * min(1, done / 0.02 + 0.01) * max(0.02, 0.5 + 0.5 * math.cos(math.pi * done))
+
+
+def learn(model: Llama, optimizer: torch.optim.Optimizer, inputs: Tensor, targets: Tensor, *, rate: float) -> float:
     """Make one step and return the loss before it."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
     wanted = targets >= 0
     loss = functional.cross_entropy(model(inputs, wanted), targets[wanted])
     optimizer.zero_grad()

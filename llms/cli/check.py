@@ -66,8 +66,8 @@ def _refuse_unknown(names: tuple[str, ...], known: set[str]) -> None:
 
     for name in names:
         if name not in known:
-            here = did_you_mean(name, sorted(known)) or f"There are: {', '.join(sorted(known)) or 'none'}."
-            fail(f'There is no provider "{name}": {here}')
+            here = did_you_mean(name, sorted(known)) or f"there are: {', '.join(sorted(known)) or 'none'}."
+            fail(f'There is no provider "{name}"; {here}')
 
 
 def _show(trials: list[Trial]) -> None:

@@ -137,14 +137,16 @@ async def _main(desk: Desk, config: Config, sock: socket.socket, *, first: bool)
     try:
         site = web.SockSite(runner, sock, backlog=4096)
         await site.start()
+        # Before anybody is told where we are: whoever knows may send a signal.
+        stop = _on_signals()
+        if config.source is not None:
+            watching = _watch(desk, Path(config.source), engine, _on_hangup())
+            engine.tasks.spawn(watching, name="watch configuration")
         if first:
             announce(engine, config, open_browser=desk.plan.open_browser)
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
-        stop = _on_signals()
-        if config.source is not None:
-            engine.tasks.spawn(_watch(desk, Path(config.source), engine), name="watch configuration")
         await stop.wait()
         await _drain(engine, site, config.server.drain)
     finally:
@@ -186,11 +188,16 @@ async def _drain(engine: Engine, site: web.BaseSite, seconds: float) -> None:
         await asyncio.sleep(0.1)
 
 
-async def _watch(desk: Desk, path: Path, engine: Engine) -> None:
-    """Put changes of the file in force: seen by its time stamp, or told by SIGHUP."""
+def _on_hangup() -> asyncio.Event:
+    """Return an event that SIGHUP sets, on systems that have it."""
     told = asyncio.Event()
     with contextlib.suppress(AttributeError, NotImplementedError, RuntimeError):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, told.set)
+    return told
+
+
+async def _watch(desk: Desk, path: Path, engine: Engine, told: asyncio.Event) -> None:
+    """Put changes of the file in force: seen by its time stamp, or told by SIGHUP."""
     seen = _stamp(path)
     while True:
         with contextlib.suppress(TimeoutError):

@@ -50,7 +50,10 @@ class Answer:
         await self.aclose()
 
     def chunks(self) -> AsyncGenerator[Chunk, None]:
-        """Yield what clients may see, to the end; raise one LlmsError when the upstream fails on the way."""
+        """Yield what clients may see; raise one LlmsError when the upstream fails on the way.
+
+        The chunk that is `final` ends a whole stream, and every whole stream has one.
+        """
         self._generator = self._chunks()
         return self._generator
 
@@ -62,31 +65,50 @@ class Answer:
         arm, disarm = deadline.arm, deadline.disarm
         idle = lease.member.row.timeouts.idle
         silent = f"{lease.target.provider}: the upstream sent nothing for {idle:g} s"
+        seen: Chunk | None = self._first
         try:
-            exchange.chunks += self._first.count
-            yield self._first
-            arm(idle, silent)
-            async for chunk in source:
-                disarm()
-                exchange.skipped += chunk.skipped
-                seen = apply(chunk)
-                if seen is not None:
-                    exchange.chunks += seen.count
-                    yield seen
+            if not self._first.final:
+                exchange.chunks += self._first.count
+                yield self._first
                 arm(idle, silent)
-            disarm()
+                async for chunk in source:
+                    disarm()
+                    exchange.skipped += chunk.skipped
+                    seen = apply(chunk)
+                    if chunk.final:
+                        break
+                    if seen is not None:
+                        exchange.chunks += seen.count
+                        yield seen
+                    arm(idle, silent)
+                else:
+                    disarm()
+                    seen = None
         except asyncio.CancelledError:
             late = deadline.expired()
             if late is None:
                 raise
             self._break_off(late)
+            seen = None
         except Exception as failure:
             self._break_off(provider_error(failure, provider=lease.target.provider))
+            seen = None
         if not self._conform.complete:
+            if seen is not None:
+                seen.final = False
+                yield seen
             self._fail(UpstreamTruncated(f"{lease.target.provider}: the stream ended without a finish reason"))
-        if (last := self._conform.last()) is not None:
-            yield last
+        yield self._ending(seen)
         exchange.finished = True
+        await lease.settle()
+
+    def _ending(self, seen: Chunk | None) -> Chunk:
+        """Return the final chunk: what came last, and the usage that was asked for."""
+        last = self._conform.last()
+        chunk = Chunk.joined([part for part in (seen, last) if part is not None])
+        self.exchange.chunks += chunk.count
+        chunk.final = True
+        return chunk
 
     def _break_off(self, error: LlmsError) -> None:
         """Raise the error, but for a break after the finish reason: what the client has is whole."""

@@ -28,6 +28,7 @@ from llms.streaming.ticker import Ticker
 
 _log = structlog.get_logger()
 _LIST_PATIENCE = 5.0
+_LEAST_PATIENCE = 0.001
 T = TypeVar("T")
 
 
@@ -216,8 +217,7 @@ class Gateway:
         patience = lease.member.row.timeouts.answer
         silent = f"{lease.target.provider}: no answer within {patience:g} s"
         lease.start(request, stream=False)
-        lease.deadline.bound(patience, silent)
-        first = await lease.pull(0, silent)
+        first = await lease.pull(patience, silent)
         if first is None:
             raise UpstreamProtocolError(f"{lease.target.provider}: the upstream ended without an answer")
         lease.committed()
@@ -225,8 +225,8 @@ class Gateway:
         exchange.chunks = first.count
         exchange.upstream_request_id = first.upstream_request_id
         item, payload = first.objects[0], first.bytes_of[0] if first.bytes_of else None
-        if "message" not in item["choices"][0]:
-            item, payload = await self._fold(first, lease, request, exchange, silent), None
+        if not _is_whole(item):
+            item, payload = await self._fold(first, lease, request, exchange), None
         created = int(exchange.started)
         whole = conform_completion(
             item, model=lease.target.model, fallback_id=f"chatcmpl-{request.request_id}", created=created
@@ -238,9 +238,9 @@ class Gateway:
         await lease.close()
         return Whole(completion, exchange)
 
-    async def _fold(
-        self, first: Chunk, lease: Lease, request: ChatRequest, exchange: Exchange, silent: str
-    ) -> CompletionObject:
+    async def _fold(self, first: Chunk, lease: Lease, request: ChatRequest, exchange: Exchange) -> CompletionObject:
+        patience = lease.member.row.timeouts.answer
+        silent = f"{lease.target.provider}: no whole answer within {patience:g} s"
         conform = Conform(
             model=lease.target.model,
             fallback_id=f"chatcmpl-{request.request_id}",
@@ -253,9 +253,14 @@ class Gateway:
             seen = conform.apply(chunk)
             if seen is not None:
                 fold.add(seen.objects)
-            chunk = await lease.pull(0, silent)
+            chunk = await lease.pull(max(_LEAST_PATIENCE, patience - lease.seconds()), silent)
         if not conform.complete:
             raise UpstreamTruncated(f"{lease.target.provider}: the answer ended without a finish reason")
         if (last := conform.last()) is not None:
             fold.add(last.objects)
         return fold.completion()
+
+
+def _is_whole(item: CompletionObject) -> bool:
+    choices = item.get("choices")
+    return isinstance(choices, list) and bool(choices) and isinstance(choices[0], dict) and "message" in choices[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
-from typing import final
+from typing import Final, final
 
 import structlog
 
@@ -17,6 +17,7 @@ from llms.routing.health import Health
 from llms.streaming.deadline import Deadline
 
 _log = structlog.get_logger()
+_SETTLE_SECONDS: Final = 1.0
 
 
 @final
@@ -56,6 +57,21 @@ class Lease:
             raise self.deadline.expired() or cancelled from None
         except Exception as failure:
             raise provider_error(failure, provider=self.target.provider) from None
+        finally:
+            self.deadline.disarm()
+
+    async def settle(self) -> None:
+        """Let the provider end in its own way after the last chunk, so that it can keep its connection."""
+        assert self.source is not None
+        self.deadline.arm(_SETTLE_SECONDS, "")
+        try:
+            async for _ in self.source:
+                pass
+        except asyncio.CancelledError:
+            if self.deadline.expired() is None:
+                raise
+        except Exception as failure:
+            _log.debug("provider failed after its last chunk", provider=self.target.provider, error=str(failure))
         finally:
             self.deadline.disarm()
 

@@ -57,6 +57,11 @@ class Keys:
             else "The API key is not one of this server's. See `keys` in its providers.yaml."
         )
 
+    @property
+    def callers(self) -> Collection[Caller]:
+        """Return everybody who has a key."""
+        return self._callers.values()
+
     def caller_of(self, key: str) -> Caller | None:
         """Return who owns a key; None when nobody does."""
         return self._callers.get(_digest(key)) if key else None

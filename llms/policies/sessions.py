@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, final
 
 from llms.policies.keys import Caller
@@ -13,6 +13,8 @@ COOKIE: Final = "llms_session"
 LIFETIME: Final = 30 * 24 * 3600.0
 _LINK_LIFETIME = 600.0
 _LIMIT = 10_000
+BY_LINK: Final = Caller("link")
+"""Whoever signs in with a link of `llms serve`: the link was printed where the server was started."""
 
 
 @final
@@ -37,6 +39,11 @@ class Sessions:
     def close(self, token: str) -> None:
         """Forget a session."""
         self._open.pop(_digest(token), None)
+
+    def keep(self, callers: Collection[Caller]) -> None:
+        """End the sessions of everybody else, whose keys were taken away; those of links stay."""
+        kept = {*callers, BY_LINK}
+        self._open = {digest: found for digest, found in self._open.items() if found[0] in kept}
 
     def link(self, caller: Caller) -> str:
         """Return a one-time token for a sign-in link, good for ten minutes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, final
+from typing import Any, Final, Literal, cast, final
 
 from llms.protocol import json
 from llms.protocol.shape import Shape
@@ -65,19 +65,29 @@ class Chunk:
     here has none until somebody asks, and one that only repeats a known shape is decoded only then.
     """
 
-    __slots__ = ("_bytes_of", "_objects", "_texts", "count", "shape", "skipped", "upstream_request_id", "wire")
+    __slots__ = ("_bytes_of", "_objects", "_texts", "count", "final", "shape", "skipped", "upstream_request_id", "wire")
 
-    def __init__(self, objects: Sequence[ChunkObject], bytes_of: Sequence[bytes | None] | None = None) -> None:
-        """Keep `objects`, and in `bytes_of` the JSON text of each (without a raw line break) where it is known."""
-        self._objects: Sequence[ChunkObject] | None = objects
+    def __init__(
+        self,
+        objects: Sequence[ChunkObject | None],
+        bytes_of: Sequence[bytes | None] | None = None,
+        shape: Shape | None = None,
+    ) -> None:
+        """Keep `objects`, and in `bytes_of` the JSON text of each (without a raw line break) where it is known.
+
+        An object may be None where its text is known and has the `shape`: it is decoded when somebody asks.
+        """
+        self._objects = objects
         self._bytes_of = bytes_of
         self._texts: Sequence[bytes] = ()
         self.count = len(objects)
         """How many objects there are."""
-        self.shape: Shape | None = None
-        """What the objects share with others of the stream, all but their text; not looked for in every chunk."""
+        self.shape = shape
+        """What some objects share with others of the stream, all but their text."""
         self.wire: bytes | None = None
-        """The events as they came, where they may go on as they are."""
+        """The events as they came, where all of them have the shape."""
+        self.final = False
+        """Nothing follows: the upstream said so, or its stream ended."""
         self.skipped = 0
         """Malformed events of the upstream that were left out before this chunk."""
         self.upstream_request_id = ""
@@ -90,21 +100,35 @@ class Chunk:
 
     @classmethod
     def repeated(cls, shape: Shape, texts: Sequence[bytes], wire: bytes) -> Chunk:
-        """Make a chunk of events of a known shape; they are decoded when somebody asks."""
-        chunk = cls(())
-        chunk._objects = None
+        """Make a chunk of events that all have a known shape and differ in their texts."""
+        chunk = cls((), None, shape)
         chunk._texts = texts
         chunk.count = len(texts)
-        chunk.shape = shape
         chunk.wire = wire
         return chunk
 
+    @classmethod
+    def joined(cls, chunks: Sequence[Chunk]) -> Chunk:
+        """Return one chunk of all the objects of some."""
+        if len(chunks) == 1:
+            return chunks[0]
+        whole = cls([item for chunk in chunks for item in chunk.objects], [p for c in chunks for p in c.payloads()])
+        whole.skipped = sum(chunk.skipped for chunk in chunks)
+        return whole
+
+    @property
+    def decoded(self) -> Sequence[ChunkObject | None]:
+        """Return the objects as far as they are decoded; None for one that has the shape."""
+        return self._objects or (None,) * self.count
+
     @property
     def objects(self) -> Sequence[ChunkObject]:
-        """Return the decoded objects."""
-        if self._objects is None:
-            self._objects = [json.loads(payload) for payload in self.payloads()]
-        return self._objects
+        """Return all objects."""
+        if self._texts or None in self._objects:
+            payloads = self.payloads()
+            decoded = self.decoded
+            self._objects = [json.loads(payloads[at]) if item is None else item for at, item in enumerate(decoded)]
+        return cast(Sequence[ChunkObject], self._objects)
 
     @property
     def bytes_of(self) -> Sequence[bytes | None] | None:
@@ -117,8 +141,8 @@ class Chunk:
         """Return the JSON text of each object, encoding those that have none."""
         known = self.bytes_of
         if known is None:
-            return [json.dumps(item) for item in self.objects]
-        return [json.dumps(self.objects[place]) if text is None else text for place, text in enumerate(known)]
+            return [json.dumps(item) for item in self._objects]
+        return [json.dumps(self._objects[at]) if text is None else text for at, text in enumerate(known)]
 
     def __repr__(self) -> str:
         return f"Chunk({list(self.objects)!r})"

@@ -72,13 +72,16 @@ class Conform:
     def apply(self, chunk: Chunk) -> Chunk | None:
         """Return the chunk as clients may see it: the same when nothing had to change, None when nothing is left."""
         shape = chunk.shape
-        if shape is not None and shape is self._steady:
+        if shape is not None and shape is self._steady and chunk.wire is not None:
             return chunk
-        self._steady = None
-        for position, item in enumerate(chunk.objects):
+        for position, item in enumerate(chunk.decoded):
+            if item is None:
+                if shape is self._steady:
+                    continue
+                item = chunk.objects[position]
+                self._steady = shape
             if not self._clean(item):
                 return self._rebuild(chunk, position)
-        self._steady = shape
         return chunk
 
     def last(self) -> Chunk | None:
@@ -156,21 +159,32 @@ class Conform:
 
     def _rebuild(self, chunk: Chunk, start: int) -> Chunk | None:
         """Pass the clean objects of a chunk and mend the others, from the first unclean one on."""
-        known = chunk.bytes_of or [None] * len(chunk.objects)
-        objects, payloads = list(chunk.objects[:start]), list(known[:start])
+        self._steady = None
+        known = chunk.bytes_of or [None] * chunk.count
+        decoded = chunk.decoded
+        objects, payloads = list(decoded[:start]), list(known[:start])
         changed = False
-        for position in range(start, len(chunk.objects)):
-            item = chunk.objects[position]
+        for position in range(start, chunk.count):
+            item = decoded[position]
+            if item is None and self._steady is chunk.shape:
+                objects.append(None)
+                payloads.append(known[position])
+                continue
+            if item is None:
+                item = chunk.objects[position]
+                self._steady = chunk.shape
             mended = item if position > start and self._clean(item) else self._mend(item, known[position])
             if mended is not None:
                 objects.append(mended)
                 payloads.append(known[position] if mended is item else None)
-            changed = changed or mended is not item
+            if mended is not item:
+                changed, self._steady = True, None
         if not changed:
             return chunk
         if not objects:
             return None
-        rebuilt = Chunk(objects, payloads)
+        rebuilt = Chunk(objects, payloads, chunk.shape)
+        rebuilt.final = chunk.final
         rebuilt.skipped = chunk.skipped
         rebuilt.upstream_request_id = chunk.upstream_request_id
         return rebuilt

@@ -23,10 +23,12 @@ _TEXTS: Final = frozenset({"content", "reasoning_content", "reasoning"})
 class Shape:
     """The bytes around the text in the events of one stream."""
 
-    __slots__ = ("_between", "_first", "_last", "_length")
+    __slots__ = ("_after", "_before", "_between", "_first", "_last", "_length")
 
     def __init__(self, before: bytes, after: bytes) -> None:
         """Take the JSON text before and after the text."""
+        self._before = before
+        self._after = after
         self._first = _FRAME + before
         self._last = after + _END
         self._between = self._last + self._first
@@ -70,9 +72,17 @@ class Shape:
                 return None
         return texts
 
+    def fits(self, payload: bytes) -> bool:
+        """Tell whether the JSON text of one event has this shape."""
+        return (
+            payload.startswith(self._before)
+            and payload.endswith(self._after)
+            and _PLAIN.fullmatch(payload, len(self._before), len(payload) - len(self._after)) is not None
+        )
+
     def payload(self, text: bytes) -> bytes:
         """Return the JSON text of one event."""
-        return self._first[len(_FRAME) :] + text + self._last[: -len(_END)]
+        return self._before + text + self._after
 
 
 def _reads_as(payload: bytes, item: dict[str, Any]) -> bool:

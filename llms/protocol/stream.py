@@ -55,9 +55,14 @@ class ChunkReader:
         return None if self.done or self.error else self._chunk(self._decoder.close())
 
     def _chunk(self, events: list[Event]) -> Chunk | None:
-        objects: list[ChunkObject] = []
+        objects: list[ChunkObject | None] = []
         payloads: list[bytes | None] = []
+        shape = self._shape
         for name, data in events:
+            if shape is not None and not name and shape.fits(data):
+                objects.append(None)
+                payloads.append(data)
+                continue
             try:
                 item = orjson.loads(data)
             except orjson.JSONDecodeError:
@@ -74,12 +79,14 @@ class ChunkReader:
                 continue
             objects.append(item)
             payloads.append(payload)
+            if self._searches and payload is not None and shape is self._shape:
+                self._look_for_shape(item, payload)
+                shape = shape or self._shape
         if not objects:
             return None
-        chunk = Chunk(objects, payloads)
+        chunk = Chunk(objects, payloads, shape)
+        chunk.final = self.done
         chunk.skipped, self._skipped = self._skipped, 0
-        if self._searches and (last := payloads[-1]) is not None:
-            self._look_for_shape(objects[-1], last)
         return chunk
 
     def _look_for_shape(self, item: ChunkObject, payload: bytes) -> None:

@@ -177,11 +177,20 @@ def _caller(request: web.Request, services: Services, origin: str | None, host: 
     headers = request.headers
     bearer, api_key = headers.get("Authorization"), headers.get("x-api-key")
     if services.keys.required and bearer is None and api_key is None and "Cookie" in headers:
-        own = services.hosts.same(origin, host) if origin else headers.get("Sec-Fetch-Site") == "same-origin"
+        own = services.hosts.same(origin, host) if origin else _is_own_read(request)
         found = services.sessions.caller_of(request.cookies.get(COOKIE, "")) if own else None
         if found is not None:
             return found
     return services.keys.check(bearer, api_key)
+
+
+def _is_own_read(request: web.Request) -> bool:
+    """Tell whether a request without Origin comes from our own page.
+
+    Over plain HTTP to another machine browsers say nothing of the page that reads; SameSite keeps other sites out.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    return site == "same-origin" or (site is None and request.method in ("GET", "HEAD"))
 
 
 def _report(

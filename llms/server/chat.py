@@ -76,10 +76,12 @@ class Chat:
 
     async def _relay(self, answer: Answer, events: EventStream) -> None:
         await events.commit(_routing_headers(answer.exchange))
-        write = events.write
         async for chunk in answer.chunks():
-            await write(escape_separators(encode_chunk(chunk)))
-        await events.done()
+            data = escape_separators(encode_chunk(chunk))
+            if chunk.final:
+                await events.done(data)
+            else:
+                await events.write(data)
 
 
 async def _fail(events: EventStream, error: LlmsError) -> None:

@@ -30,7 +30,12 @@ def respond(error: LlmsError, headers: Mapping[str, str]) -> web.Response:
     response = web.Response(
         status=status,
         body=body(error),
-        headers={"Content-Type": "application/json", **headers, **error_headers(error)},
+        headers={
+            "Content-Type": "application/json",
+            "X-Content-Type-Options": "nosniff",
+            **headers,
+            **error_headers(error),
+        },
     )
     if isinstance(error, RequestTooLarge) or error.code in _CLOSING:
         response.force_close()

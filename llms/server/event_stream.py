@@ -82,9 +82,9 @@ class EventStream:
         self._blocked = False
         self._last = self._ticker.now
 
-    async def done(self) -> None:
-        """End a whole stream."""
-        await self.response.write_eof(DONE)
+    async def done(self, data: bytes) -> None:
+        """Send the last events and end a whole stream."""
+        await self.response.write_eof(data + DONE)
 
     async def fail(self, error: LlmsError) -> None:
         """End a broken stream: one error event and no `[DONE]`."""

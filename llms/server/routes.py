@@ -21,7 +21,7 @@ def add_routes(app: web.Application, services: Services) -> None:
     """Fill the table. Every route under /v1 also answers without it; PUBLIC ones need no key."""
     door = Door(services)
     chat, models, status = Chat(services), Models(services), Status(services)
-    session, openapi, unrouted = Session(services), OpenApi(), Unrouted(services)
+    session, openapi, unrouted = Session(services), OpenApi(), Unrouted()
 
     def route(method: str, path: str, handler: Handler, *, public: bool = False) -> None:
         app.router.add_route(method, path, door.guard(handler, public=public), expect_handler=_leave_to_reader)
@@ -46,7 +46,8 @@ def add_routes(app: web.Application, services: Services) -> None:
         route("GET", "/ui/{path:.+}", ui.file, public=PUBLIC)
 
     rest = Everything("/{path:.*}")
-    rest.add_route("*", door.guard(unrouted.any, public=PUBLIC), expect_handler=_leave_to_reader)
+    rest.add_route("OPTIONS", door.guard(unrouted.options, public=PUBLIC), expect_handler=_leave_to_reader)
+    rest.add_route("*", door.guard(unrouted.any), expect_handler=_leave_to_reader)
     app.router.register_resource(rest)
 
 

@@ -15,31 +15,30 @@ _NEVER: Final = float("inf")
 class Deadline:
     """Cancel the task that waits for an upstream when the wait is due, and tell that from any other cancellation."""
 
-    __slots__ = ("_due", "_expired", "_limit", "_task", "_ticker", "_what")
+    __slots__ = ("_due", "_expired", "_limit", "_overall", "_task", "_ticker", "_what")
 
     def __init__(self, ticker: Ticker, *, total: float) -> None:
         """Bound the sum of all waits by `total` seconds from now; 0 means no bound."""
         ticker.add(self)
         self._ticker = ticker
         self._limit = ticker.now + total + PERIOD if total else _NEVER
+        self._overall = f"the request took longer than its total of {total:g} s"
         self._due = _NEVER
         self._what = ""
         self._expired = False
         self._task: asyncio.Task[Any] | None = None
 
     def arm(self, seconds: float, what: str) -> None:
-        """Start a wait of at most `seconds` (0: only the total counts) in the current task."""
+        """Start a wait of at most `seconds` (0: only the total counts) in the current task; `what` names its end."""
         due = self._ticker.now + seconds + PERIOD if seconds else self._limit
-        self._due = due if due < self._limit else self._limit
-        self._what = what
+        if due <= self._limit:
+            self._due = due
+            self._what = what
+        else:
+            self._due = self._limit
+            self._what = self._overall
         if self._task is None:
             self._task = asyncio.current_task()
-
-    def bound(self, seconds: float, what: str) -> None:
-        """Bring the end of all waits to at most `seconds` from now (0: leave it)."""
-        if seconds:
-            self._limit = min(self._limit, self._ticker.now + seconds + PERIOD)
-            self._what = what
 
     def disarm(self) -> None:
         """End the wait in time."""

@@ -27,7 +27,9 @@ finally:
 """
 
 
-@pytest.mark.parametrize("args", [["--help"], ["--version"], ["models", "--help"], ["chat", "-h"], ["config", "--help"]])
+@pytest.mark.parametrize(
+    "args", [["--help"], ["--version"], ["models", "--help"], ["chat", "-h"], ["config", "--help"]]
+)
 def test_help_imports_nothing_heavy(args: list[str], home: Home) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", LOADED, json.dumps(args)], env=home.environ(), capture_output=True, check=True

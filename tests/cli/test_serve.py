@@ -8,13 +8,15 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from tests.cli.conftest import ECHO, Home, Run, Serve
+from tests.cli.conftest import ECHO, Home, Run, Serve, ended
 
 
 async def get(url: str, *, key: str = "") -> tuple[int, Any]:
@@ -221,3 +223,49 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+SLOW = "providers:\n  s: {type: echo, delay: 0.2}\n"
+
+
+async def test_a_stream_that_runs_may_finish(home: Home, serve: Serve) -> None:
+    home.write(SLOW)
+    async with serve() as server, streaming(server.url, "one two three four") as events:
+        first = await anext(events)
+        server.process.terminate()
+        rest = [first, *[event async for event in events]]
+        assert (await ended(server.process)).code == 0
+
+    assert rest[-1] == "[DONE]"
+    assert "".join(text_of_event(event) for event in rest[:-1]) == "one two three four"
+
+
+async def test_a_stream_that_runs_too_long_ends_with_an_error(home: Home, serve: Serve) -> None:
+    home.write(SLOW + "server: {drain: 300ms}\n")
+    async with serve() as server, streaming(server.url, "word " * 100) as events:
+        first = await anext(events)
+        server.process.terminate()
+        rest = [first, *[event async for event in events]]
+        assert (await ended(server.process)).code == 0
+
+    assert "shutting down" in json.loads(rest[-1])["error"]["message"]
+    assert "[DONE]" not in rest
+
+
+@asynccontextmanager
+async def streaming(url: str, text: str) -> AsyncIterator[AsyncIterator[str]]:
+    """Ask for a stream and hand out the data of its events."""
+    body = {"model": "s/echo", "stream": True, "messages": [{"role": "user", "content": text}]}
+    async with aiohttp.ClientSession() as http, http.post(f"{url}/v1/chat/completions", json=body) as answer:
+        assert answer.status == 200
+
+        async def events() -> AsyncIterator[str]:
+            async for line in answer.content:
+                if line.startswith(b"data: "):
+                    yield line[6:].decode().strip()
+
+        yield events()
+
+
+def text_of_event(event: str) -> str:
+    return "".join(choice["delta"].get("content") or "" for choice in json.loads(event)["choices"])

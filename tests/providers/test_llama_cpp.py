@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import signal
@@ -41,6 +42,26 @@ KNOWN = {
     "ping": "pong",
     "Thanks!": "You are welcome!",
 }
+
+UNKNOWN = (
+    "What is 12 times 12?",
+    "Who wrote Faust?",
+    "What's the capital of Finland?",
+    "Write a haiku about autumn leaves",
+    "Write a SQL query to find duplicate rows",
+    "Explain general relativity in simple terms",
+    "What's in the news this morning?",
+    "Give me a recipe for lasagna",
+    "Which laptop is best for students?",
+    "Translate 'the train is late' into Korean",
+    "How do vaccines work?",
+    "Wie heißt die Hauptstadt von Österreich?",
+    "你是谁",
+    "I'm bored",
+    "blah " * 60,
+)
+
+ROOT = Path(__file__).parents[2]
 
 
 class TestContract(ProviderContract):
@@ -101,6 +122,21 @@ async def demo() -> AsyncIterator[LlamaCpp]:
 @pytest.mark.parametrize("question", KNOWN)
 async def test_it_answers_what_it_knows(demo: LlamaCpp, question: str) -> None:
     assert (await text(demo, question)).startswith(KNOWN[question])
+
+
+async def test_it_knows_by_heart_what_it_was_taught(demo: LlamaCpp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    examples = importlib.import_module("demo_examples").known_examples()[::20]
+    for example in examples:
+        talk = [{"role": "user", "content": said} for said in (example.earlier, example.question) if said]
+        body = {"model": "demo", "messages": talk}
+        found = await answer(demo, ChatRequest(body, "demo"))
+        assert found["choices"][0]["message"]["content"] == example.answer, example
+
+
+async def test_it_admits_what_it_does_not_know(demo: LlamaCpp) -> None:
+    answers = [await text(demo, question) for question in UNKNOWN]
+    assert sum(said.startswith("That is beyond me") for said in answers) >= 0.8 * len(UNKNOWN)
 
 
 async def test_it_understands_a_follow_up(demo: LlamaCpp) -> None:
@@ -297,6 +333,17 @@ async def test_schemas_that_give_no_grammar_are_refused(demo: LlamaCpp, schema: 
     assert await text(demo, "ping") == "pong"
 
 
+async def test_a_missing_library_is_answered_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+    provider = row()
+    with pytest.raises(UpstreamUnavailable, match=r"pip install 'llms\[local\]'"):
+        await text(provider, "ping")
+    with pytest.raises(UpstreamUnavailable, match=r"pip install 'llms\[local\]'"):
+        await provider.check()
+    assert [model.id for model in await provider.models()] == ["demo"]
+    await provider.close()
+
+
 async def test_a_missing_file_is_named_and_can_appear_later(tmp_path: Path) -> None:
     path = tmp_path / "later.gguf"
     provider = row(models={"m": {"path": str(path), "n_ctx": 256}})
@@ -304,7 +351,7 @@ async def test_a_missing_file_is_named_and_can_appear_later(tmp_path: Path) -> N
         await answer(provider, asking("ping", "m"))
     with pytest.raises(UpstreamUnavailable, match=r"later\.gguf"):
         await provider.check()
-    path.symlink_to(Path(__file__).parents[2] / "llms/models/demo.gguf")
+    path.symlink_to(ROOT / "llms/models/demo.gguf")
     assert (await answer(provider, asking("ping", "m")))["model"] == "m"
     await provider.close()
 
@@ -340,7 +387,7 @@ async def test_it_lists_and_checks_and_closes(demo: LlamaCpp) -> None:
 
 
 async def test_models_make_room_for_each_other(tmp_path: Path) -> None:
-    file = Path(__file__).parents[2] / "llms/models/demo.gguf"
+    file = ROOT / "llms/models/demo.gguf"
     paths = {name: {"path": str(file), "n_ctx": 256} for name in ("a", "b", "c")}
     provider = row(memory=file.stat().st_size * 2, models=paths)
     for name, loaded in (("a", "a"), ("b", "a, b"), ("a", "b, a"), ("c", "a, c")):
@@ -350,7 +397,7 @@ async def test_models_make_room_for_each_other(tmp_path: Path) -> None:
 
 
 async def test_a_chat_waits_for_room_while_all_models_are_in_use() -> None:
-    file = Path(__file__).parents[2] / "llms/models/demo.gguf"
+    file = ROOT / "llms/models/demo.gguf"
     provider = row(memory=file.stat().st_size, models={name: {"path": str(file), "n_ctx": 1024} for name in "ab"})
     reading = provider.chat(asking("tell me a story", "a"))
     await anext(reading)
@@ -437,7 +484,7 @@ asyncio.run(main())
 def test_a_loaded_model_is_quiet_and_leaves_signals_alone(tmp_path: Path, number: signal.Signals) -> None:
     bad = tmp_path / "bad.gguf"
     bad.write_bytes(b"GGUF\x03\0\0\0" + b"\xff" * 64)
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(bad)],
         stdout=subprocess.PIPE,
@@ -461,7 +508,7 @@ for _ in range(60):
 
 
 def test_a_model_that_is_freed_as_soon_as_it_is_loaded_does_not_hang() -> None:
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", LOADS], check=True, timeout=60, env=environ)
 
 

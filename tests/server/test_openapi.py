@@ -15,13 +15,14 @@ from aiohttp.test_utils import TestClient, TestServer
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
+from yarl import URL
 
 import llms
 import llms.server
 from llms.app import SERVICES, create_app
 from llms.config.load import loads
 from llms.config.model import Config
-from llms.protocol.errors import LlmsError, RequestError, UpstreamError
+from llms.protocol.errors import LlmsError
 from llms.protocol.parse import parse_chat
 from llms.protocol.sse import Decoder
 from llms.providers import registry
@@ -169,15 +170,14 @@ async def test_routes_without_security_are_those_that_need_no_key() -> None:
 def test_error_types_are_those_of_the_error_classes() -> None:
     described = DOCUMENT["components"]["schemas"]["Error"]["properties"]["error"]["properties"]["type"]["enum"]
 
-    assert set(described) == {kind.type for kind in [LlmsError, *_subclasses(LlmsError)]}
-    assert issubclass(RequestError, LlmsError)
-    assert issubclass(UpstreamError, LlmsError)
+    assert set(described) == {LlmsError.type} | {kind.type for kind in _subclasses(LlmsError)}
 
 
 def _subclasses(kind: type[LlmsError]) -> Iterator[type[LlmsError]]:
     for each in kind.__subclasses__():
-        yield each
-        yield from _subclasses(each)
+        if each.__module__.startswith("llms."):
+            yield each
+            yield from _subclasses(each)
 
 
 # -- the examples of the document ---------------------------------------------------------------------------
@@ -308,7 +308,13 @@ async def test_a_stream_is_as_described(path: str) -> None:
 
 @pytest.mark.parametrize(
     "script",
-    [text_stream(), tool_stream(), reasoning_stream(), text_stream("x", usage=False), text_stream().first(2).then(cut())],
+    [
+        text_stream(),
+        tool_stream(),
+        reasoning_stream(),
+        text_stream("x", usage=False),
+        text_stream().first(2).then(cut()),
+    ],
     ids=["text", "tools", "reasoning", "no usage", "cut"],
 )
 async def test_a_relayed_stream_is_as_described(script: Script) -> None:
@@ -348,7 +354,7 @@ async def test_a_relayed_whole_answer_is_as_described(script: Script) -> None:
     ],
 )
 async def test_a_page_or_list_is_as_described(method: str, path: str, url: str) -> None:
-    async with running() as client, client.request(method, aiohttp.client.URL(url, encoded=True)) as answer:
+    async with running() as client, client.request(method, URL(url, encoded=True)) as answer:
         await check(answer, method, path)
 
     assert answer.status == 200
@@ -388,7 +394,7 @@ async def test_signing_in_and_out_is_as_described() -> None:
 
 async def test_a_server_that_stops_answers_as_described() -> None:
     async with running() as client:
-        client.app[SERVICES].draining = True  # type: ignore[index]
+        client.app[SERVICES].draining = True
         for method, path in [("GET", "/ready"), ("GET", "/v1/models"), ("POST", "/v1/chat/completions")]:
             async with client.request(method, path) as answer:
                 assert answer.status == 503
@@ -414,11 +420,11 @@ CHAT_FAILURES: list[tuple[int, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("status", "request_"), CHAT_FAILURES, ids=range(len(CHAT_FAILURES)))
 async def test_a_refused_chat_is_as_described(status: int, request_: dict[str, Any]) -> None:
-    async with running("server: {max_body: 2KiB}") as client:
-        async with client.post("/v1/chat/completions", skip_auto_headers=["Content-Encoding"], **request_) as answer:
-            assert answer.status == status
-            assert str(status) in DOCUMENT["paths"]["/v1/chat/completions"]["post"]["responses"]
-            await check(answer, "POST", "/v1/chat/completions")
+    path = "/v1/chat/completions"
+    async with running("server: {max_body: 2KiB}") as client, client.post(path, **request_) as answer:
+        assert answer.status == status
+        assert str(status) in DOCUMENT["paths"][path]["post"]["responses"]
+        await check(answer, "POST", path)
 
 
 UPSTREAM_FAILURES: list[tuple[int, Script]] = [

@@ -1,0 +1,83 @@
+"""Raw HTTP for tests: any bytes out, every answer back until the connection ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from llms.testing.fake_upstream import FakeUpstream
+from tests.proxy import Proxy, RawClient, Reply, ask, chat
+
+PROMPT = json.dumps(chat(stream=False)).encode()
+"""A body that is answered."""
+LENGTH = b"Content-Length: %d" % len(PROMPT)
+CHUNKED = b"Transfer-Encoding: chunked"
+
+
+def post(
+    *lines: bytes, body: bytes = b"", path: bytes = b"/v1/chat/completions", host: Iterable[bytes] = (b"localhost",)
+) -> bytes:
+    """Return a POST of JSON with further header lines, as they are."""
+    hosts = [b"Host: " + name for name in host]
+    head = [b"POST " + path + b" HTTP/1.1", *hosts, b"Content-Type: application/json", *lines]
+    return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+
+def get(path: bytes, *lines: bytes, host: bytes = b"localhost", method: bytes = b"GET") -> bytes:
+    """Return a request without a body, after which the server is to close."""
+    return b"\r\n".join([method + b" " + path + b" HTTP/1.1", b"Host: " + host, b"Connection: close", *lines, b"", b""])
+
+
+@asynccontextmanager
+async def connected(proxy: Proxy) -> AsyncGenerator[RawClient, None]:
+    """Connect, and leave at the end."""
+    client = await RawClient.to(proxy)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+async def answers(proxy: Proxy, sent: bytes, *, patience: float = 5.0) -> list[Reply]:
+    """Send bytes and return every answer up to the end of the connection, which the server has to bring about."""
+    found: list[Reply] = []
+    async with connected(proxy) as client:
+        client.writer.write(sent)
+        try:
+            async with asyncio.timeout(patience):
+                while True:
+                    found.append(await client.reply())
+        except (asyncio.IncompleteReadError, ConnectionError) as ended:
+            assert not getattr(ended, "partial", b""), f"the connection ended inside an answer: {ended}"
+    return found
+
+
+def assert_refused(reply: Reply, *statuses: int, code: str | None = None) -> dict[str, Any]:
+    """Check that an answer is a 4xx in our envelope; return the error."""
+    assert 400 <= reply.status <= 499, reply
+    assert not statuses or reply.status in statuses, reply
+    return assert_envelope(reply, code=code)
+
+
+def assert_envelope(reply: Reply, *, code: str | None = None) -> dict[str, Any]:
+    """Check the form of an error answer; return the error."""
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.headers["server"] == "llms"
+    assert reply.headers["x-request-id"]
+    assert list(json.loads(reply.body)) == ["error"]
+    error: dict[str, Any] = reply.error
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["message"]
+    assert error["type"]
+    assert code is None or error["code"] == code, error
+    return error
+
+
+async def assert_fine(proxy: Proxy, upstream: FakeUpstream, *, before: int = 0) -> None:
+    """Check that a normal request is answered, and that it is the only one beside `before` to reach the upstream."""
+    async with asyncio.timeout(5):
+        assert (await ask(proxy, chat(stream=False))).status == 200
+    assert len(upstream.chats) == before + 1
