@@ -135,8 +135,8 @@ def api_url(text: str) -> str:
 
     Raise ValueError for what is no address.
     """
-    url = text.strip().rstrip("/")
-    url = url if "://" in url else f"http://{url}"
+    url = text.strip()
+    url = (url if "://" in url else f"http://{url}").rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or not url.isprintable():
         raise ValueError(f"{text!r} is no address of a server; write it like http://127.0.0.1:8000")

@@ -11,5 +11,5 @@ from llms.providers.known import KNOWN
 
 def secrets_of(config: Config, environ: Mapping[str, str]) -> set[str]:
     """Return every value that must not be shown: keys of callers, keys of providers, known key variables."""
-    variables = (name for row in KNOWN.values() for name in row.key_variables)
+    variables = ("LLMS_API_KEY", *(name for row in KNOWN.values() for name in row.key_variables))
     return {*secret_values(config), *(environ[name] for name in variables if environ.get(name))}

@@ -130,6 +130,12 @@ class Chunk:
             self._objects = [json.loads(payloads[at]) if item is None else item for at, item in enumerate(decoded)]
         return cast(Sequence[ChunkObject], self._objects)
 
+    def decode(self, at: int) -> ChunkObject:
+        """Return one object, leaving the others as they are."""
+        payload = self.bytes_of[at] if self.bytes_of is not None else None
+        item = self.decoded[at]
+        return cast(ChunkObject, json.loads(payload) if item is None and payload is not None else item)
+
     @property
     def bytes_of(self) -> Sequence[bytes | None] | None:
         """Return the JSON text of each object where it is known."""

@@ -78,7 +78,7 @@ class Conform:
             if item is None:
                 if shape is self._steady:
                     continue
-                item = chunk.objects[position]
+                item = chunk.decode(position)
                 self._steady = shape
             if not self._clean(item):
                 return self._rebuild(chunk, position)
@@ -171,7 +171,7 @@ class Conform:
                 payloads.append(known[position])
                 continue
             if item is None:
-                item = chunk.objects[position]
+                item = chunk.decode(position)
                 self._steady = chunk.shape
             mended = item if position > start and self._clean(item) else self._mend(item, known[position])
             if mended is not None:

@@ -94,7 +94,7 @@ class Decoder:
         if self._after_cr:
             data = data.removeprefix(b"\n")
         self._odd = self._after_cr = data.endswith(b"\r")
-        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
 
     def _keep(self, data: bytes) -> list[Event]:
         if data:

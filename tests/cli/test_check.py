@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-
-import pytest
+from contextlib import AsyncExitStack
 
 from llms.testing.fake_upstream import MODEL, Answer, FakeUpstream, Seen, cut, error, stall, text_stream
 from tests.cli.conftest import ECHO, Home, Run
@@ -32,28 +31,30 @@ async def test_all_is_well(home: Home, llms: Run) -> None:
     assert table.out.splitlines()[1].endswith("  ok")
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (error(401), "Put a valid one into providers.fake.api_key"),
-        (error(404, message="no such model"), "no such model. Name a model it serves with --model."),
-        (error(429, message="slow down"), "slow down. Try again later, or raise the limit there."),
-        (error(500, message="on fire"), "on fire."),
-        (text_stream("half").first(2).then(cut()), "broke the connection"),
-    ],
-)
-async def test_a_failure_tells_the_fix_after_one_request(home: Home, llms: Run, answer: Answer, words: str) -> None:
-    async with FakeUpstream() as upstream:
-        upstream.script(answer)
-        home.write(row(upstream))
-        ran = await llms("check", "--json")
-        assert len(upstream.chats) == 1
+FAILURES = {
+    "key": (error(401), "Put a valid one into providers.key.api_key"),
+    "model": (error(404, message="no such model"), "no such model. Name a model it serves with --model."),
+    "busy": (error(429, message="slow down"), "slow down. Try again later, or raise the limit there."),
+    "fire": (error(500, message="on fire"), "on fire."),
+    "cut": (text_stream("half").first(2).then(cut()), "broke the connection"),
+}
 
-    (fake,) = json.loads(ran.out)
+
+async def test_each_failure_tells_the_fix_after_one_request(home: Home, llms: Run) -> None:
+    async with AsyncExitStack() as stack:
+        upstreams = {name: await stack.enter_async_context(FakeUpstream()) for name in FAILURES}
+        for name, (answer, _) in FAILURES.items():
+            upstreams[name].script(answer)
+        rows = [row(upstream, name).partition("\n")[2] for name, upstream in upstreams.items()]
+        home.write("providers:\n" + "".join(rows))
+        ran = await llms("check", "--json")
+        assert [len(upstream.chats) for upstream in upstreams.values()] == [1] * len(FAILURES)
+
     assert ran.code == 1
-    assert fake["ok"] is False
-    assert words in fake["error"]
-    assert not fake["error"].startswith("fake: ")
+    for found in json.loads(ran.out):
+        assert found["ok"] is False
+        assert FAILURES[found["provider"]][1] in found["error"]
+        assert not found["error"].startswith(f"{found['provider']}: ")
 
 
 async def test_one_failure_does_not_hide_the_others(home: Home, llms: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -47,13 +48,12 @@ async def test_every_problem_at_once_with_its_place(home: Home, llms: Run) -> No
     assert "sk-planted" not in ran.err
 
 
-@pytest.mark.parametrize("verb", [("config", "show"), ("models",), ("providers",), ("check",), ("explain", "m")])
-async def test_every_verb_refuses_a_broken_file_alike(home: Home, llms: Run, verb: tuple[str, ...]) -> None:
+async def test_every_verb_refuses_a_broken_file_alike(home: Home, llms: Run) -> None:
     home.write(BROKEN)
-    ran = await llms(*verb)
-
-    assert (ran.code, ran.out) == (2, "")
-    assert "providers.yaml:2:19: providers.a.dellay: unknown key" in ran.err
+    verbs = (("config", "show"), ("models",), ("providers",), ("check",), ("explain", "m"), ("serve", "--port", "0"))
+    for ran in await asyncio.gather(*(llms(*verb) for verb in verbs)):
+        assert (ran.code, ran.out) == (2, "")
+        assert "providers.yaml:2:19: providers.a.dellay: unknown key" in ran.err
 
 
 async def test_no_file_to_check(llms: Run) -> None:

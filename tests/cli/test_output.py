@@ -17,8 +17,8 @@ def test_in_a_pipe_columns_are_aligned(capsys: pytest.CaptureFixture[str]) -> No
     show_table(("name", "state", "more"), ROWS)
 
     assert capsys.readouterr().out.splitlines() == [
-        "name    state                   more",
-        "a       ready                   x",
+        "name    state                  more",
+        "a       ready                  x",
         "longer  no [/bold] markup [2J",
     ]
 

@@ -161,27 +161,26 @@ async def test_a_refused_question_is_not_remembered(terminal: Open) -> None:
 
 
 async def test_commands(terminal: Open) -> None:
-    async with FakeUpstream() as upstream:
-        async with terminal(upstream) as person:
+    async with FakeUpstream() as upstream, terminal(upstream) as person:
+        await person.until("> ")
+        for line, words in (
+            ("/help", "/model NAME asks another model"),
+            ("/nonsense", "There is no /nonsense. /model NAME"),
+            ("/model", f"The model is fake/{MODEL}."),
+            ("/model fake/other", "The model is fake/other."),
+            ("/system", "It is told nothing first."),
+            ("/system Speak Latin.", "The model is told first: Speak Latin."),
+        ):
+            person.type(f"{line}\n")
+            await person.until(words)
             await person.until("> ")
-            for line, words in (
-                ("/help", "/model NAME asks another model"),
-                ("/nonsense", "There is no /nonsense. /model NAME"),
-                ("/model", f"The model is fake/{MODEL}."),
-                ("/model fake/other", "The model is fake/other."),
-                ("/system", "It is told nothing first."),
-                ("/system Speak Latin.", "The model is told first: Speak Latin."),
-            ):
-                person.type(f"{line}\n")
-                await person.until(words)
-                await person.until("> ")
-            person.type("/usr/bin is what?\n")
-            await person.until("Hello world")
-            await person.until("> ")
-            person.type("two\\\n")
-            await person.until("  ")
-            person.type("lines\n")
-            await person.until("Hello world")
+        person.type("/usr/bin is what?\n")
+        await person.until("Hello world")
+        await person.until("> ")
+        person.type("two\\\n")
+        await person.until("  ")
+        person.type("lines\n")
+        await person.until("Hello world")
 
     first, second = (chat.json for chat in upstream.chats)
     assert first["model"] == "other"

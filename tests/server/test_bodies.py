@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from llms.testing.fake_upstream import FakeUpstream
-from tests.proxy import Proxy, RawClient, Reply, ask, chat, one_upstream, serving
-from tests.server.wire import LENGTH, PROMPT, assert_fine, assert_refused, connected, post
+from tests.proxy import RawClient, Reply, ask, chat, one_upstream, serving
+from tests.server.wire import LENGTH, PROMPT, assert_fine, assert_refused, connected, post, read
 
 _HI = {"role": "user", "content": "hello"}
 
@@ -261,15 +261,14 @@ TYPES: dict[str, tuple[tuple[bytes, ...], int]] = {
 
 @pytest.mark.parametrize(("lines", "status"), TYPES.values(), ids=TYPES)
 async def test_only_plain_json_is_read(lines: tuple[bytes, ...], status: int) -> None:
-    async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
-        async with connected(proxy) as client:
-            head = [b"POST /v1/chat/completions HTTP/1.1", b"Host: localhost", LENGTH, *lines, b"", b""]
-            client.writer.write(b"\r\n".join(head) + PROMPT)
-            reply = await client.reply()
-            assert reply.status == status
-            if status != 200:
-                assert_refused(reply, code="unsupported_media_type" if status == 415 else "invalid_http")
-                assert not upstream.chats
+    async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy, connected(proxy) as client:
+        head = [b"POST /v1/chat/completions HTTP/1.1", b"Host: localhost", LENGTH, *lines, b"", b""]
+        client.writer.write(b"\r\n".join(head) + PROMPT)
+        reply = await client.reply()
+        assert reply.status == status
+        if status != 200:
+            assert_refused(reply, code="unsupported_media_type" if status == 415 else "invalid_http")
+            assert not upstream.chats
 
 
 async def test_a_compressed_body_is_refused_and_never_inflated() -> None:
@@ -324,11 +323,10 @@ async def test_a_wrong_method_is_told_the_right_one(path: str) -> None:
 
 @pytest.mark.parametrize("path", ALLOWED)
 async def test_whoever_asks_for_the_options_is_told_the_methods(path: str) -> None:
-    async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
-        async with connected(proxy) as client:
-            reply = await _request(client, "OPTIONS", path)
-            assert reply.status == 204
-            assert set(reply.headers["allow"].split(", ")) >= {*ALLOWED[path].split(", "), "OPTIONS"}
+    async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy, connected(proxy) as client:
+        reply = await _request(client, "OPTIONS", path)
+        assert reply.status == 204
+        assert set(reply.headers["allow"].split(", ")) >= {*ALLOWED[path].split(", "), "OPTIONS"}
 
 
 @pytest.mark.parametrize(
@@ -369,6 +367,5 @@ async def _request(client: RawClient, method: str, path: str) -> Reply:
 
 async def test_no_page_answers_where_it_is_switched_off() -> None:
     async with FakeUpstream() as upstream, serving(one_upstream(upstream, more="ui: {enabled: false}")) as proxy:
-        async with connected(proxy) as client:
-            for path in ("/", "/ui/index.html"):
-                assert_refused(await _request(client, "GET", path), 404, code="not_found")
+        for path in ("/", "/ui/index.html"):
+            assert_refused(await read(proxy, path), 404, code="not_found")

@@ -164,30 +164,28 @@ async def test_unusual_but_legal_requests_are_answered(sent: bytes) -> None:
 
 
 async def test_a_head_may_come_byte_by_byte() -> None:
-    async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
-        async with connected(proxy) as client:
-            for byte in post(LENGTH, body=PROMPT):
-                client.writer.write(bytes([byte]))
-                await client.writer.drain()
-                await asyncio.sleep(0)
-            assert (await client.reply()).status == 200
+    async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy, connected(proxy) as client:
+        for byte in post(LENGTH, body=PROMPT):
+            client.writer.write(bytes([byte]))
+            await client.writer.drain()
+            await asyncio.sleep(0)
+        assert (await client.reply()).status == 200
 
 
 async def test_pipelined_requests_are_answered_in_their_order() -> None:
     async with FakeUpstream() as upstream:
         upstream.script(text_stream("first"), whole("second"))
-        async with serving(one_upstream(upstream)) as proxy:
-            async with connected(proxy) as client:
-                streamed = PROMPT.replace(b"false", b"true")
-                client.writer.write(
-                    post(b"Content-Length: %d" % len(streamed), body=streamed)
-                    + post(LENGTH, body=PROMPT)
-                    + b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
-                )
-                first, second, third = [await client.reply() for _ in range(3)]
-                assert (first.text, first.done) == ("first", True)
-                assert b"second" in second.body
-                assert third.body == b'{"status":"ok"}'
+        async with serving(one_upstream(upstream)) as proxy, connected(proxy) as client:
+            streamed = PROMPT.replace(b"false", b"true")
+            client.writer.write(
+                post(b"Content-Length: %d" % len(streamed), body=streamed)
+                + post(LENGTH, body=PROMPT)
+                + b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            )
+            first, second, third = [await client.reply() for _ in range(3)]
+            assert (first.text, first.done) == ("first", True)
+            assert b"second" in second.body
+            assert third.body == b'{"status":"ok"}'
 
 
 async def test_a_malformed_request_behind_a_good_one_ends_the_connection() -> None:
@@ -202,13 +200,12 @@ async def test_a_malformed_request_behind_a_good_one_ends_the_connection() -> No
 
 
 async def test_a_client_that_asks_first_is_told_to_go_on() -> None:
-    async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
-        async with connected(proxy) as client:
-            for _ in range(2):
-                client.writer.write(post(b"Expect: 100-continue", LENGTH))
-                assert await client.until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-                client.writer.write(PROMPT)
-                assert (await client.reply()).status == 200
+    async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy, connected(proxy) as client:
+        for _ in range(2):
+            client.writer.write(post(b"Expect: 100-continue", LENGTH))
+            assert await client.until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            client.writer.write(PROMPT)
+            assert (await client.reply()).status == 200
 
 
 ASKED_FIRST = {
@@ -303,25 +300,23 @@ async def test_a_request_in_two_parts_may_take_longer_than_a_head(turns: int, mo
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
     async with FakeUpstream() as upstream:
         upstream.script(answer(pause(0.4), *whole("fine").steps, framing="length"))
-        async with serving(one_upstream(upstream)) as proxy:
-            async with connected(proxy) as client:
-                client.writer.write(post(LENGTH))
-                for _ in range(turns):
-                    await asyncio.sleep(0)
-                client.writer.write(PROMPT)
-                assert (await client.reply()).status == 200
+        async with serving(one_upstream(upstream)) as proxy, connected(proxy) as client:
+            client.writer.write(post(LENGTH))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            client.writer.write(PROMPT)
+            assert (await client.reply()).status == 200
 
 
 async def test_an_idle_connection_is_no_slow_head(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
-    async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
-        async with connected(proxy) as client:
-            client.writer.write(post(LENGTH, path=b"/v1/nothing"))
-            assert (await client.reply()).status == 404
-            client.writer.write(PROMPT)
-            await asyncio.sleep(0.3)
-            client.writer.write(post(LENGTH, body=PROMPT))
-            assert (await client.reply()).status == 200
+    async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy, connected(proxy) as client:
+        client.writer.write(post(LENGTH, path=b"/v1/nothing"))
+        assert (await client.reply()).status == 404
+        client.writer.write(PROMPT)
+        await asyncio.sleep(0.3)
+        client.writer.write(post(LENGTH, body=PROMPT))
+        assert (await client.reply()).status == 200
 
 
 async def test_slow_bodies_are_cut_while_others_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,12 +348,11 @@ async def test_a_body_that_keeps_coming_has_the_time_that_it_needs(monkeypatch: 
     monkeypatch.setattr(body, "PATIENCE", 0.3)
     monkeypatch.setattr(body, "BYTES_PER_SECOND", 1000)
     padded = PROMPT + b" " * 2000
-    async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
-        async with connected(proxy) as client:
-            client.writer.write(post(b"Content-Length: %d" % len(padded), body=padded[:1500]))
-            await asyncio.sleep(0.6)
-            client.writer.write(padded[1500:])
-            assert (await client.reply()).status == 200
+    async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy, connected(proxy) as client:
+        client.writer.write(post(b"Content-Length: %d" % len(padded), body=padded[:1500]))
+        await asyncio.sleep(0.6)
+        client.writer.write(padded[1500:])
+        assert (await client.reply()).status == 200
 
 
 async def test_a_slow_client_of_another_connection_holds_nobody_up() -> None:

@@ -14,6 +14,11 @@ from tests.proxy import Proxy, RawClient, Reply, ask, chat
 PROMPT = json.dumps(chat(stream=False)).encode()
 """A body that is answered."""
 LENGTH = b"Content-Length: %d" % len(PROMPT)
+KEY = "sk-llms-the-right-key-0123456789abcdef"
+OTHER_KEY = "sk-llms-another-right-key-0123456789"
+KEYS = f'keys: {{static: ["{KEY}", "{OTHER_KEY}"]}}'
+BEARER = f"Bearer {KEY}"
+CORS = "server: {cors_origins: ['https://app.example', 'http://localhost:3000/']}"
 CHUNKED = b"Transfer-Encoding: chunked"
 
 
@@ -50,9 +55,28 @@ async def answers(proxy: Proxy, sent: bytes, *, patience: float = 5.0) -> list[R
             async with asyncio.timeout(patience):
                 while True:
                     found.append(await client.reply())
-        except (asyncio.IncompleteReadError, ConnectionError) as ended:
-            assert not getattr(ended, "partial", b""), f"the connection ended inside an answer: {ended}"
+        except asyncio.IncompleteReadError as ended:
+            rest = ended.partial
+        except ConnectionError:
+            rest = b""
+    assert not rest, "the connection ended inside an answer"
     return found
+
+
+async def read(proxy: Proxy, path: str, *, method: str = "GET", **headers: str) -> Reply:
+    """Send a request without a body; underscores in the names of headers stand for dashes."""
+    lines = {
+        name.replace("_", "-").lower(): value.encode("utf-8", "surrogateescape") for name, value in headers.items()
+    }
+    host = lines.pop("host", b"localhost")
+    rest = [name.encode() + b": " + value for name, value in lines.items()]
+    [reply] = await answers(proxy, get(path.encode(), *rest, host=host, method=method.encode()))
+    return reply
+
+
+def assert_no_cors(reply: Reply) -> None:
+    """Check that no other page may read an answer."""
+    assert not [name for name in reply.headers if name.startswith("access-control-")]
 
 
 def assert_refused(reply: Reply, *statuses: int, code: str | None = None) -> dict[str, Any]:
