@@ -67,7 +67,8 @@ def one_upstream(upstream: FakeUpstream, *, row: str = "", more: str = "") -> st
     """Return a configuration with one provider `up` behind the name `m`."""
     extra = f", {row}" if row else ""
     return (
-        f'providers:\n  up: {{type: openai_compatible, base_url: "{upstream.url}", api_key: sk-planted-upstream-key{extra}}}\n'
+        f'providers:\n  up: {{type: openai_compatible, base_url: "{upstream.url}", '
+        f"api_key: sk-planted-upstream-key{extra}}}\n"
         f"models:\n  m: {{targets: [up/real-model]}}\n{more}"
     )
 
@@ -128,10 +129,17 @@ class RawClient:
     async def to(cls, proxy: Proxy) -> RawClient:
         return cls(*await asyncio.open_connection("127.0.0.1", proxy.port))
 
-    async def send(self, body: Any, *, path: str = "/v1/chat/completions", headers: Mapping[str, str] | None = None) -> None:
+    async def send(
+        self, body: Any, *, path: str = "/v1/chat/completions", headers: Mapping[str, str] | None = None
+    ) -> None:
         """Send one POST."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        given = {"Host": "localhost", "Content-Type": "application/json", "Content-Length": str(len(data)), **(headers or {})}
+        given = {
+            "Host": "localhost",
+            "Content-Type": "application/json",
+            "Content-Length": str(len(data)),
+            **(headers or {}),
+        }
         head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
         self.writer.write(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + data)
         await self.writer.drain()
@@ -174,18 +182,20 @@ class RawClient:
         self.writer.write_eof()
 
     async def _chunks(self) -> tuple[bytes, bool]:
-        body = b""
+        body = bytearray()
         try:
             while size := int(await self.reader.readuntil(b"\r\n"), 16):
                 body += await self.reader.readexactly(size)
                 await self.reader.readexactly(2)
             await self.reader.readuntil(b"\r\n")
         except (asyncio.IncompleteReadError, ValueError):
-            return body, False
-        return body, True
+            return bytes(body), False
+        return bytes(body), True
 
 
-async def ask(proxy: Proxy, body: Any, *, headers: Mapping[str, str] | None = None, path: str = "/v1/chat/completions") -> Reply:
+async def ask(
+    proxy: Proxy, body: Any, *, headers: Mapping[str, str] | None = None, path: str = "/v1/chat/completions"
+) -> Reply:
     """Send one POST on a connection of its own and return the answer."""
     client = await RawClient.to(proxy)
     try:

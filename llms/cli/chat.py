@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from llms.cli.verb import Verb
 
-@click.command()
+
+@click.command(cls=Verb)
 @click.argument("prompt", nargs=-1)
 @click.option("-m", "--model", help="The model to ask; by default the first that is there.")
 @click.option("-s", "--system", metavar="TEXT", help="What the model is told first.")

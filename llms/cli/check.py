@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llms.cli.verb import Verb
+
 if TYPE_CHECKING:
     from llms.cli.trial import Trial
     from llms.config.model import Config
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("providers", nargs=-1, metavar="[PROVIDER]...")
 @click.option("-m", "--model", help="The model to ask, instead of the first that each provider lists.")
 @click.option(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from llms.cli.verb import Verb
+
 
 @click.group()
 def config() -> None:
@@ -19,7 +21,7 @@ def config() -> None:
     """
 
 
-@config.command()
+@config.command(cls=Verb)
 @click.argument("file", required=False)
 def check(file: str | None) -> None:
     """Tell every mistake in a file with its line and column.
@@ -42,7 +44,7 @@ def check(file: str | None) -> None:
     try:
         found = read_file(path)
     except ConfigError as error:
-        fail(str(error))
+        fail(str(error), lines=True)
     print(f"OK: {_count(len(found.providers), 'provider')}, {_count(len(found.models), 'model')} ({path})")
     for name, reason in found.skipped.items():
         print(f"left out: {name}: {reason}")
@@ -54,7 +56,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-@config.command()
+@config.command(cls=Verb)
 @click.option("--config", "file", metavar="FILE", help="The providers.yaml to use.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of YAML.")
 def show(file: str | None, as_json: bool) -> None:
@@ -79,7 +81,7 @@ def show(file: str | None, as_json: bool) -> None:
     print(yaml.safe_dump(in_force, sort_keys=False, allow_unicode=True), end="")
 
 
-@config.command()
+@config.command(cls=Verb)
 def schema() -> None:
     """Print the JSON Schema of providers.yaml, for editors that complete and check.
 
@@ -94,7 +96,7 @@ def schema() -> None:
     show_json(json_schema(registry.option_schemas()))
 
 
-@config.command()
+@config.command(cls=Verb)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 def init(path: Path | None, force: bool) -> None:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llms.cli.verb import Verb
+
 if TYPE_CHECKING:
     from llms.cli.finding import Finding
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.option("--config", metavar="FILE", help="The providers.yaml to use.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(config: str | None, as_json: bool) -> None:

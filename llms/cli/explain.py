@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llms.cli.verb import Verb
+
 if TYPE_CHECKING:
     from llms.app import Engine
     from llms.config.model import Config
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from llms.routing.planner import Plan
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("model")
 @click.option("--config", metavar="FILE", help="The providers.yaml to use.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -44,9 +44,10 @@ class InProcess:
 
     async def models(self) -> Sequence[str]:
         """List the ids; the providers are asked only where no name is configured."""
-        catalog = self._engine.gateway.fleet.catalog
-        if not catalog.entries():
-            await ask_all(self._engine)
+        named = [name for name, _, provider in self._engine.gateway.fleet.catalog.entries() if not provider]
+        if named:
+            return named
+        await ask_all(self._engine)
         return [name for name, _, _ in self._engine.gateway.fleet.catalog.entries()]
 
 

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llms.cli.verb import Verb
+
 if TYPE_CHECKING:
     from llms.config.model import Config
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.option("--config", metavar="FILE", help="The providers.yaml to use.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def models(config: str | None, as_json: bool) -> None:

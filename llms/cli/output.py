@@ -13,15 +13,15 @@ _GAP: Final = "  "
 Row = Sequence[str]
 
 
-def fail(message: str, *, code: int = 2) -> NoReturn:
-    """Print one clear message on stderr and exit: 1 when something failed, 2 when the call or a file is wrong."""
-    complain(message)
+def fail(message: str, *, code: int = 2, lines: bool = False) -> NoReturn:
+    """Complain and exit: with 1 when something failed, with 2 when the call or a file is wrong."""
+    complain(message, lines=lines)
     raise SystemExit(code)
 
 
-def complain(message: str) -> None:
-    """Print a message on stderr."""
-    print(printable(message, keep="\n"), file=sys.stderr)
+def complain(message: str, *, lines: bool = False) -> None:
+    """Print a message on stderr: one line, whatever an upstream said, unless it is a report of `lines`."""
+    print(printable(message, keep="\n") if lines else printable(" ".join(message.split())), file=sys.stderr)
 
 
 def mute() -> None:

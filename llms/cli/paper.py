@@ -78,10 +78,16 @@ class Drawn:
         from rich.console import Console
         from rich.live import Live
 
-        self._console = Console()
-        self._live = Live(console=self._console, refresh_per_second=_FRAMES, transient=True, vertical_overflow="crop")
         self._pending = ""
-        self._thoughts = False
+        self._thinks = False
+        self._console = Console()
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._under_way,
+            refresh_per_second=_FRAMES,
+            transient=True,
+            vertical_overflow="crop",
+        )
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -90,31 +96,32 @@ class Drawn:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.update("")
+        rest, self._pending = self._pending, ""
         self._live.stop()
-        if self._pending.strip():
-            self._console.print(_markdown(self._pending))
+        if rest.strip():
+            self._console.print(_dim(rest) if self._thinks else _markdown(rest))
 
     def write(self, text: str) -> None:
         """Draw more of the answer."""
-        if self._thoughts:
-            self._settle_thoughts()
+        if self._thinks:
+            self._console.print(_dim(self._pending.strip()), "")
+            self._pending, self._thinks = "", False
         self._pending += printable(text, keep="\n\t")
-        end = settled(self._pending)
+        end = settled(self._pending) if "\n" in text else 0
         if end:
-            self._console.print(_markdown(self._pending[:end]), "")
-            self._pending = self._pending[end:]
-        self._live.update(_markdown(self._tail()))
+            whole, self._pending = self._pending[:end], self._pending[end:]
+            self._console.print(_markdown(whole), "")
 
     def think(self, text: str) -> None:
-        """Draw the thoughts dimly."""
-        self._thoughts = True
+        """Draw the thoughts dimly; they stand before the answer."""
+        if self._pending and not self._thinks:
+            return
+        self._thinks = True
         self._pending += printable(text, keep="\n\t")
-        self._live.update(_dim(self._tail()))
 
-    def _settle_thoughts(self) -> None:
-        self._console.print(_dim(self._pending.strip()), "")
-        self._pending, self._thoughts = "", False
+    def _under_way(self) -> Any:
+        """Return what is drawn some times a second, however fast the pieces come."""
+        return _dim(self._tail()) if self._thinks else _markdown(self._tail())
 
     def _tail(self) -> str:
         """Return what of the block under way fits on the screen."""

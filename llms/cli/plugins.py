@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, final
 
 import click
 
+from llms.cli.verb import Verb
+
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
@@ -24,7 +26,7 @@ class Plugin:
     problem: str | None
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plugins(as_json: bool) -> None:
     """List providers of installed packages: the types they add, and whether they load.

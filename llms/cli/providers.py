@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from llms.cli.verb import Verb
 
-@click.command()
+
+@click.command(cls=Verb)
 @click.option("--config", metavar="FILE", help="The providers.yaml to use.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def providers(config: str | None, as_json: bool) -> None:

@@ -13,6 +13,7 @@ import aiohttp
 
 from llms.protocol import json
 from llms.protocol.chat import ChunkObject
+from llms.protocol.conform import Conform
 from llms.protocol.errors import (
     AuthenticationFailed,
     LlmsError,
@@ -23,10 +24,13 @@ from llms.protocol.errors import (
 from llms.protocol.fold import unfold
 from llms.protocol.refusals import Refusal, error_for
 from llms.protocol.stream import ChunkReader
+from llms.protocol.whole import conform_completion
 from llms.providers.discover import SERVER_NAME
 from llms.server.hosts import is_loopback
 
 _MAX_EVENT: Final = 16 * 2**20
+_ID: Final = "chatcmpl-cli"
+"""The id of an answer whose server gives it none."""
 _PATIENCE: Final = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=600)
 _PROBE: Final = aiohttp.ClientTimeout(total=1)
 
@@ -47,11 +51,12 @@ class Remote:
             async with self._send("POST", "chat/completions", data=json.dumps(body)) as response:
                 await self._require_success(response)
                 if response.content_type == "text/event-stream":
-                    async with aclosing(self._events(response)) as items:
+                    async with aclosing(self._events(response, str(body["model"]))) as items:
                         async for item in items:
                             yield item
                     return
-                for item in unfold(self._decode(await response.read(), "choices")):
+                whole = self._decode(await response.read(), "choices")
+                for item in unfold(self._conformed(whole, str(body["model"]))):
                     yield item
         except (aiohttp.ClientError, TimeoutError) as failure:
             raise self._failure(failure) from None
@@ -82,21 +87,26 @@ class Remote:
         refusal = Refusal(self.place, response.status, await response.read(), response.headers, time.time())
         raise error_for(refusal)
 
-    async def _events(self, response: aiohttp.ClientResponse) -> AsyncGenerator[ChunkObject, None]:
+    async def _events(self, response: aiohttp.ClientResponse, model: str) -> AsyncGenerator[ChunkObject, None]:
         reader = ChunkReader(provider=self.place, max_event=_MAX_EVENT)
-        finished = False
-        while not reader.done:
+        conform = Conform(model=model, fallback_id=_ID, created=int(time.time()), include_usage=True)
+        data = b" "
+        while data and not reader.done:
             data = await response.content.readany()
             chunk = reader.feed(data) if data else reader.close()
-            for item in chunk.objects if chunk is not None else ():
-                finished = finished or any(choice.get("finish_reason") for choice in item.get("choices") or ())
+            seen = conform.apply(chunk) if chunk is not None else None
+            for item in seen.objects if seen is not None else ():
                 yield item
             if reader.error is not None:
                 raise reader.error
-            if not data:
-                break
-        if not (reader.done or finished):
+        if not conform.complete:
             raise UpstreamTruncated(f"{self.place}: the answer broke off")
+        last = conform.last()
+        for item in last.objects if last is not None else ():
+            yield item
+
+    def _conformed(self, whole: dict[str, Any], model: str) -> dict[str, Any]:
+        return conform_completion(whole, model=model, fallback_id=_ID, created=int(time.time()))
 
     def _decode(self, raw: bytes, key: str) -> dict[str, Any]:
         try:

@@ -100,7 +100,7 @@ def _refuse_open_door(config: Config) -> None:
         return
     if keys_required(config) and not config.keys.static:
         fail(
-            f"Refused to listen on {config.server.host} without a key: whoever reaches it could use your providers.\n"
+            f"Refused to listen on {config.server.host} without a key: whoever reaches it could use your providers. "
             "Set LLMS_API_KEY (or keys.static in providers.yaml), or say --insecure if you mean it."
         )
 

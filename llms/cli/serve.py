@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
+from llms.cli.verb import Verb
 
-@click.command()
+
+@click.command(cls=Verb)
 @click.option("--host", metavar="ADDRESS", help="Address to listen on (default 127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (default 8000; 0 takes a free one).")
 @click.option("--config", metavar="FILE", help="The providers.yaml to use.")
@@ -28,10 +30,6 @@ def serve(config: str | None, no_discover: bool, no_ui: bool, insecure: bool, lo
       llms serve --port 9000 --config providers.yaml
       LLMS_API_KEY=secret llms serve --host 0.0.0.0
     """
-    import os
-
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # scanning for them costs 40 ms at every start
-    import llms.telemetry.log  # noqa: F401 - first, for it imports structlog without rich
     from llms.cli.running import Plan, run
 
     run(Plan(config, no_discover=no_discover, no_ui=no_ui, insecure=insecure, log_level=log_level, **flags))

@@ -19,7 +19,7 @@ def configuration(explicit: str | None) -> Config:
     try:
         return read(explicit)
     except ConfigError as error:
-        fail(str(error))
+        fail(str(error), lines=True)
 
 
 def read(explicit: str | None) -> Config:

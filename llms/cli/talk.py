@@ -37,7 +37,8 @@ def talk(say: Callable[[str], object], conversation: Conversation, *, place: str
             elif text:
                 say(text)
         except KeyboardInterrupt:
-            complain("\n(stopped; Ctrl-D leaves)")
+            complain("")
+            complain("(stopped; Ctrl-D leaves)")
 
 
 def _read() -> str | None:

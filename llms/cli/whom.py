@@ -36,8 +36,8 @@ async def whom(wish: Wish, environ: Mapping[str, str]) -> AbstractAsyncContextMa
     if named:
         return remote(_address(named), key=own_key)
     if not wish.config:
-        theirs = environ.get("OPENAI_BASE_URL", "").strip()
-        if theirs and is_local(url := _address(theirs)) and await is_ours(url):
+        url = _local_address(environ.get("OPENAI_BASE_URL", ""))
+        if url and await is_ours(url):
             return remote(url, key=wish.key or environ.get("OPENAI_API_KEY", "").strip())
         if await is_ours(_USUAL):
             return remote(_USUAL, key=own_key)
@@ -52,3 +52,12 @@ def _address(text: str) -> str:
         return api_url(text)
     except ValueError as error:
         fail(str(error))
+
+
+def _local_address(text: str) -> str:
+    """Return an address on this machine; empty for any other and for none."""
+    try:
+        url = api_url(text)
+    except ValueError:
+        return ""
+    return url if is_local(url) else ""

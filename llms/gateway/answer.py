@@ -49,6 +49,11 @@ class Answer:
     ) -> None:
         await self.aclose()
 
+    @property
+    def heartbeat(self) -> float:
+        """Return the seconds of silence after which the target's row wants a sign of life; 0 for never."""
+        return self._lease.member.row.heartbeat
+
     def chunks(self) -> AsyncGenerator[Chunk, None]:
         """Yield what clients may see; raise one LlmsError when the upstream fails on the way.
 

@@ -15,10 +15,11 @@ from llms.gateway.fleet import Fleet, Member
 from llms.gateway.lease import Lease
 from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Chunk, Completion, CompletionObject
-from llms.protocol.conform import Conform, conform_completion
+from llms.protocol.conform import Conform
 from llms.protocol.errors import LlmsError, ModelNotFound, UpstreamProtocolError, UpstreamTruncated
 from llms.protocol.events import Observer
 from llms.protocol.fold import Fold
+from llms.protocol.whole import conform_completion
 from llms.routing.catalog import Route, Target
 from llms.routing.health import Health
 from llms.routing.planner import Plan
@@ -115,7 +116,7 @@ class Gateway:
         fleet = self.fleet
         plan = fleet.planner.plan(route)
         attempts: Attempts | None = None
-        deadline = Deadline(self.ticker, total=fleet.config.defaults.timeouts.total)
+        deadline = Deadline(self.ticker, total=fleet.members[plan.targets[0].provider].row.timeouts.total)
         step = Step(plan.targets[0], "first", 0.0)
         try:
             while True:

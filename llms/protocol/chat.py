@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, cast, final
 
 from llms.protocol import json
 from llms.protocol.shape import Shape
+from llms.protocol.span import messages_span
 
 ChunkObject = dict[str, Any]
 """One `chat.completion.chunk` as decoded JSON: `id, object, created, model, choices[{index, delta, finish_reason}]`."""
@@ -34,6 +35,8 @@ class ChatRequest:
     hops: int = 0
     """How many `llms` nodes the request has passed; sent on as `x-llms-hops`."""
     request_id: str = ""
+    raw: bytes | None = None
+    """The body as it came, of large ones: their messages go on as they are."""
 
     def for_model(self, model: str) -> ChatRequest:
         """Return the same request under the upstream's own model id."""
@@ -44,7 +47,7 @@ class ChatRequest:
 
         `ask_usage` adds `stream_options.include_usage`; other options of the client stay.
         """
-        body = {**self.body, "model": self.model}
+        body: dict[str, Any] = {**self.body, "model": self.model}
         if stream:
             body["stream"] = True
             if ask_usage and not self.include_usage:
@@ -53,6 +56,10 @@ class ChatRequest:
             body.pop("stream_options", None)
             if "stream" in body:
                 body["stream"] = False
+        span = messages_span(self.raw, self.body) if self.raw is not None else None
+        if self.raw is not None and span is not None:
+            del body["messages"]
+            return json.dumps_around("messages", self.raw[span[0] : span[1]], body)
         return json.dumps(body)
 
 
@@ -65,7 +72,7 @@ class Chunk:
     here has none until somebody asks, and one that only repeats a known shape is decoded only then.
     """
 
-    __slots__ = ("_bytes_of", "_objects", "_texts", "count", "final", "shape", "skipped", "upstream_request_id", "wire")
+    __slots__ = ("_bytes_of", "_objects", "count", "final", "shape", "skipped", "upstream_request_id", "wire")
 
     def __init__(
         self,
@@ -79,7 +86,6 @@ class Chunk:
         """
         self._objects = objects
         self._bytes_of = bytes_of
-        self._texts: Sequence[bytes] = ()
         self.count = len(objects)
         """How many objects there are."""
         self.shape = shape
@@ -99,21 +105,26 @@ class Chunk:
         return cls(objects)
 
     @classmethod
-    def repeated(cls, shape: Shape, texts: Sequence[bytes], wire: bytes) -> Chunk:
-        """Make a chunk of events that all have a known shape and differ in their texts."""
+    def repeated(cls, shape: Shape, count: int, wire: bytes) -> Chunk:
+        """Make a chunk of `count` events that all have a known shape; `wire` is all of them as they came."""
         chunk = cls((), None, shape)
-        chunk._texts = texts
-        chunk.count = len(texts)
+        chunk.count = count
         chunk.wire = wire
         return chunk
 
     @classmethod
     def joined(cls, chunks: Sequence[Chunk]) -> Chunk:
-        """Return one chunk of all the objects of some."""
+        """Return one chunk of all the objects of some of one stream."""
         if len(chunks) == 1:
             return chunks[0]
-        whole = cls([item for chunk in chunks for item in chunk.objects], [p for c in chunks for p in c.payloads()])
+        shapes = [chunk.shape for chunk in chunks if chunk.shape is not None]
+        whole = cls(
+            [item for chunk in chunks for item in chunk.decoded],
+            [text for chunk in chunks for text in chunk.bytes_of or [None] * chunk.count],
+            shapes[0] if shapes else None,
+        )
         whole.skipped = sum(chunk.skipped for chunk in chunks)
+        whole.final = any(chunk.final for chunk in chunks)
         return whole
 
     @property
@@ -124,7 +135,7 @@ class Chunk:
     @property
     def objects(self) -> Sequence[ChunkObject]:
         """Return all objects."""
-        if self._texts or None in self._objects:
+        if self.wire is not None or None in self._objects:
             payloads = self.payloads()
             decoded = self.decoded
             self._objects = [json.loads(payloads[at]) if item is None else item for at, item in enumerate(decoded)]
@@ -139,8 +150,8 @@ class Chunk:
     @property
     def bytes_of(self) -> Sequence[bytes | None] | None:
         """Return the JSON text of each object where it is known."""
-        if self._bytes_of is None and self.shape is not None and self._texts:
-            self._bytes_of = [self.shape.payload(text) for text in self._texts]
+        if self._bytes_of is None and self.wire is not None:
+            self._bytes_of = self.wire.removeprefix(b"data: ").removesuffix(b"\n\n").split(b"\n\ndata: ")
         return self._bytes_of
 
     def payloads(self) -> Sequence[bytes]:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from llms.protocol import json
-from llms.protocol.chat import FINISH_REASONS, Chunk, ChunkObject, CompletionObject, Usage
+from llms.protocol.chat import FINISH_REASONS, Chunk, ChunkObject, Usage
 from llms.protocol.finish import finish_reason
+from llms.protocol.json import same
 from llms.protocol.parts import join_parts
 from llms.protocol.shape import Shape
 from llms.protocol.surrogates import Surrogates
@@ -90,7 +90,7 @@ class Conform:
             return None
         item, payload = self._usage_chunk or ({"choices": [], "usage": self.usage}, None)
         mended = {**self._extra, **item, **self._head()}
-        if payload is not None and _same(mended, item):
+        if payload is not None and same(mended, item):
             return Chunk([item], [payload])
         return Chunk.of(mended)
 
@@ -199,7 +199,7 @@ class Conform:
         mended = {**self._extra, **item, **self._head(), "choices": mended_choices}
         self._extra = {}
         self._note(item, {})
-        return item if _same(mended, item) else mended
+        return item if same(mended, item) else mended
 
     def _set_aside(self, item: ChunkObject, payload: bytes | None) -> None:
         """Keep usage for the end and vendor fields for the next chunk; a chunk without choices is not passed."""
@@ -266,40 +266,3 @@ class Conform:
             delta["tool_calls"] = self._tools.mend(index, delta["tool_calls"])
         self._surrogates = Surrogates.mend(self._surrogates, index, delta)
         return delta
-
-
-def _same(mended: ChunkObject, item: ChunkObject) -> bool:
-    """Tell whether two objects are the same JSON: equal in Python is not enough (1 and 1.0, 1 and true)."""
-    return mended == item and json.dumps(mended) == json.dumps(item)
-
-
-def conform_completion(item: CompletionObject, *, model: str, fallback_id: str, created: int) -> CompletionObject:
-    """Return a whole answer in OpenAI's form; the same object when nothing had to change."""
-    found, made = item.get("choices"), item.get("created")
-    choices = found if isinstance(found, list) else []
-    mended = {
-        **item,
-        "id": item.get("id") or fallback_id,
-        "object": "chat.completion",
-        "created": int(made) if isinstance(made, int | float) and made >= 1 else created,
-        "model": item.get("model") or model,
-        "choices": [_mend_whole(choice, place, fallback_id) for place, choice in enumerate(choices)],
-    }
-    return item if _same(mended, item) else mended
-
-
-def _mend_whole(choice: object, place: int, fallback_id: str) -> dict[str, Any]:
-    given: dict[str, Any] = choice if isinstance(choice, dict) else {}
-    found, index = given.get("message"), given.get("index")
-    message: dict[str, Any] = dict(found) if isinstance(found, dict) else {}
-    message["role"] = message.get("role") or "assistant"
-    join_parts(message)
-    message.setdefault("content", None)
-    reason = finish_reason(given.get("finish_reason")) or "stop"
-    if message.get("tool_calls"):
-        message["tool_calls"] = ToolCalls(fallback_id).whole(message["tool_calls"])
-        reason = "tool_calls" if reason == "stop" else reason
-    if (halves := Surrogates.mend(None, 0, message)) is not None:
-        halves.flush(0, message)
-    index = index if isinstance(index, int) and not isinstance(index, bool) else place
-    return {**given, "index": index, "message": message, "finish_reason": reason}

@@ -46,6 +46,17 @@ def dumps(value: Any) -> bytes:
         return _stdlib.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
+def dumps_around(name: str, text: bytes, others: dict[str, Any]) -> bytes:
+    """Encode an object whose first member has a JSON text already."""
+    rest = dumps(others)
+    return b'{"%b":%b%b%b' % (name.encode(), text, b"," if others else b"", rest[1:])
+
+
+def same(one: Any, other: Any) -> bool:
+    """Tell whether two values are the same JSON: equal in Python is not enough (1 and 1.0, 1 and true)."""
+    return bool(one == other) and dumps(one) == dumps(other)
+
+
 def is_deeper_than(value: Any, limit: int = MAX_DEPTH) -> bool:
     """Tell whether lists and objects are nested over `limit` levels, without recursion."""
     level = [value]

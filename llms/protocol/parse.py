@@ -13,6 +13,8 @@ from llms.protocol import json
 from llms.protocol.chat import ChatRequest
 from llms.protocol.errors import InvalidRequest, excerpt
 
+_LARGE: Final = 16 * 1024
+"""Bytes from which on the messages of a body are worth forwarding as they came."""
 _LONGEST_MODEL: Final = 512
 _SHORT_BODY: Final = 2048
 """Bytes up to which counting brackets is cheaper than walking the decoded body."""
@@ -168,7 +170,8 @@ def parse_chat(raw: bytes, *, request_id: str = "", hops: int = 0, stream: bool 
     streams = body.get("stream") is True if stream is None else stream
     options = body.get("stream_options") if streams else None
     include_usage = options is not None and options.get("include_usage") is True
-    return ChatRequest(body, model, streams, include_usage, hops, request_id)
+    large = raw if len(raw) > _LARGE else None
+    return ChatRequest(body, model, streams, include_usage, hops, request_id, large)
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:

@@ -20,6 +20,13 @@ _CONTEXT_WORDS: Final = re.compile(
 )
 _TAG: Final = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _MESSAGE_LIMIT: Final = 2000
+_CODES: Final = {
+    402: "insufficient_quota",
+    403: "permission_denied",
+    404: "model_not_found",
+    413: "request_too_large",
+    429: "rate_limit_exceeded",
+}
 _OVERLOADED: Final = frozenset({429, 503, 529})
 _ABOUT_FIELDS: Final = frozenset({400, 404, 405, 422, 501})
 
@@ -181,9 +188,7 @@ def _is_overflow(status: int, told: _Told) -> bool:
 
 
 def _code_of(status: int) -> str:
-    return {402: "insufficient_quota", 403: "permission_denied", 404: "model_not_found", 413: "request_too_large", 429: "rate_limit_exceeded"}.get(
-        status, "invalid_request"
-    )
+    return _CODES.get(status, "invalid_request")
 
 
 def objects_to(error: errors.LlmsError, field: str) -> bool:

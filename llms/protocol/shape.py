@@ -23,12 +23,10 @@ _TEXTS: Final = frozenset({"content", "reasoning_content", "reasoning"})
 class Shape:
     """The bytes around the text in the events of one stream."""
 
-    __slots__ = ("_after", "_before", "_between", "_first", "_last", "_length")
+    __slots__ = ("_between", "_first", "_last", "_length")
 
     def __init__(self, before: bytes, after: bytes) -> None:
         """Take the JSON text before and after the text."""
-        self._before = before
-        self._after = after
         self._first = _FRAME + before
         self._last = after + _END
         self._between = self._last + self._first
@@ -62,27 +60,18 @@ class Shape:
         delta[name] = text
         return cls(before, after) if same else None
 
-    def texts(self, data: bytes) -> list[bytes] | None:
-        """Return the texts of the events in `data`; None unless it is whole events of this shape and nothing else."""
+    def count(self, data: bytes) -> int:
+        """Return how many events `data` is; 0 unless it is whole events of this shape and nothing else."""
         if len(data) < self._length or not data.startswith(self._first) or not data.endswith(self._last):
-            return None
+            return 0
         texts = data[len(self._first) : -len(self._last)].split(self._between)
-        for text in texts:
-            if not _PLAIN.fullmatch(text):
-                return None
-        return texts
+        return len(texts) if _PLAIN.fullmatch(b"".join(texts)) else 0
 
-    def fits(self, payload: bytes) -> bool:
-        """Tell whether the JSON text of one event has this shape."""
-        return (
-            payload.startswith(self._before)
-            and payload.endswith(self._after)
-            and _PLAIN.fullmatch(payload, len(self._before), len(payload) - len(self._after)) is not None
-        )
-
-    def payload(self, text: bytes) -> bytes:
-        """Return the JSON text of one event."""
-        return self._before + text + self._after
+    def run(self, data: bytes) -> tuple[int, int]:
+        """Return from where to where events of this shape may stand in `data`."""
+        start = 0 if data.startswith(self._first) else data.find(_END + self._first) + len(_END)
+        end = data.rfind(self._last) + len(self._last)
+        return (start, end) if (start >= len(_END) or data.startswith(self._first)) and end > start else (0, 0)
 
 
 def _reads_as(payload: bytes, item: dict[str, Any]) -> bool:

@@ -16,6 +16,10 @@ from llms.protocol.sse import Decoder, Event, EventTooLong
 
 _SEARCHES: Final = 8
 """How many chunks of a stream are looked at for their shape."""
+_LONG: Final = 1024
+"""Bytes from which on a read is taken in pieces."""
+_LEARNED_FROM: Final = 3
+"""Events that are decoded at the start of a stream before its shape is expected to be known."""
 
 
 class ChunkReader:
@@ -41,8 +45,34 @@ class ChunkReader:
     def feed(self, data: bytes) -> Chunk | None:
         """Return what one read completed; None when it completed nothing."""
         shape = self._shape
-        if shape is not None and self._decoder.idle and (texts := shape.texts(data)) is not None:
-            return Chunk.repeated(shape, texts, data)
+        if shape is not None and self._decoder.idle and (count := shape.count(data)):
+            return Chunk.repeated(shape, count, data)
+        return self._decode(data) if len(data) < _LONG else self._piecewise(data)
+
+    def _piecewise(self, data: bytes) -> Chunk | None:
+        """Decode the events at both ends of a long read; the run of one shape between them is only compared."""
+        parts: list[Chunk | None] = []
+        if self._shape is None:
+            start = _after_frames(data, _LEARNED_FROM)
+            parts.append(self._decode(data[:start]))
+            data = data[start:]
+        shape = self._shape
+        if shape is not None and not (self.done or self.error):
+            start, end = shape.run(data)
+            count = shape.count(data[start:end])
+            if count:
+                parts.append(self._decode(data[:start]))
+                if self._decoder.idle and not self._over and self._shape is shape:
+                    parts.append(Chunk.repeated(shape, count, data[start:end]))
+                    data = data[end:]
+                else:
+                    data = data[start:]
+        if data and not self._over:
+            parts.append(self._decode(data))
+        found = [part for part in parts if part is not None]
+        return Chunk.joined(found) if found else None
+
+    def _decode(self, data: bytes) -> Chunk | None:
         try:
             events = self._decoder.feed(data)
         except EventTooLong as problem:
@@ -55,14 +85,9 @@ class ChunkReader:
         return None if self.done or self.error else self._chunk(self._decoder.close())
 
     def _chunk(self, events: list[Event]) -> Chunk | None:
-        objects: list[ChunkObject | None] = []
+        objects: list[ChunkObject] = []
         payloads: list[bytes | None] = []
-        shape = self._shape
         for name, data in events:
-            if shape is not None and not name and shape.fits(data):
-                objects.append(None)
-                payloads.append(data)
-                continue
             try:
                 item = orjson.loads(data)
             except orjson.JSONDecodeError:
@@ -79,12 +104,11 @@ class ChunkReader:
                 continue
             objects.append(item)
             payloads.append(payload)
-            if self._searches and payload is not None and shape is self._shape:
-                self._look_for_shape(item, payload)
-                shape = shape or self._shape
         if not objects:
             return None
-        chunk = Chunk(objects, payloads, shape)
+        if self._searches and (last := payloads[-1]) is not None:
+            self._look_for_shape(objects[-1], last)
+        chunk = Chunk(objects, payloads)
         chunk.final = self.done
         chunk.skipped, self._skipped = self._skipped, 0
         return chunk
@@ -111,9 +135,24 @@ class ChunkReader:
         return False
 
     @property
+    def _over(self) -> bool:
+        return self.done or self.error is not None
+
+    @property
     def skipped(self) -> int:
         """Return how many malformed events no chunk has told of yet."""
         return self._skipped
+
+
+def _after_frames(data: bytes, count: int) -> int:
+    """Return where the first `count` events end; the length of the data when it holds fewer."""
+    end = 0
+    for _ in range(count):
+        found = data.find(b"\n\n", end)
+        if found < 0:
+            return len(data)
+        end = found + 2
+    return end
 
 
 def _is_chunk(item: ChunkObject) -> bool:

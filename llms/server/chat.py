@@ -75,6 +75,7 @@ class Chat:
         return events.response
 
     async def _relay(self, answer: Answer, events: EventStream) -> None:
+        events.heartbeat = answer.heartbeat
         await events.commit(_routing_headers(answer.exchange))
         async for chunk in answer.chunks():
             data = escape_separators(encode_chunk(chunk))

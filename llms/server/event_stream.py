@@ -31,13 +31,13 @@ class EventStream:
     __slots__ = (
         "_beat",
         "_blocked",
-        "_heartbeat",
         "_interrupted",
         "_last",
         "_request",
         "_task",
         "_tasks",
         "_ticker",
+        "heartbeat",
         "response",
     )
 
@@ -46,7 +46,7 @@ class EventStream:
     ) -> None:
         """Start the silence at once: heartbeats come after every `heartbeat` seconds of it (0: never)."""
         self._request = request
-        self._heartbeat = heartbeat
+        self.heartbeat = heartbeat
         self._tasks = tasks
         ticker.add(self)
         self._ticker = ticker
@@ -113,7 +113,7 @@ class EventStream:
         if self._blocked:
             if quiet > STALL_SECONDS and self._request.transport is not None:
                 self._request.transport.abort()
-        elif self._heartbeat and quiet >= self._heartbeat:
+        elif self.heartbeat and quiet >= self.heartbeat:
             self._last = now
             self._beat = self._tasks.spawn(self._ping(), name="heartbeat")
 

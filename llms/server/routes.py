@@ -24,7 +24,8 @@ def add_routes(app: web.Application, services: Services) -> None:
     session, openapi, unrouted = Session(services), OpenApi(), Unrouted()
 
     def route(method: str, path: str, handler: Handler, *, public: bool = False) -> None:
-        app.router.add_route(method, path, door.guard(handler, public=public), expect_handler=_leave_to_reader)
+        for verb in (method, "HEAD") if public and method == "GET" else (method,):
+            app.router.add_route(verb, path, door.guard(handler, public=public), expect_handler=_leave_to_reader)
 
     for v1 in ("/v1", ""):
         route("POST", f"{v1}/chat/completions", chat.post)

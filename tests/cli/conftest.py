@@ -1,17 +1,24 @@
-"""The command line as a person meets it: a process of its own, in an empty home."""
+"""The command line as a person meets it, in an empty home."""
 
 from __future__ import annotations
 
 import asyncio
+import io
+import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+import structlog
+
+from llms.cli.boundary import outcome
+from llms.cli.main import verbs
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
@@ -56,16 +63,16 @@ class Home:
             **more,
         }
 
-    async def start(self, *args: str, stdin: int | None = None, **environ: str) -> asyncio.subprocess.Process:
-        """Start the command line."""
+    async def start(self, *args: str, environ: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
+        """Start the command line in a process of its own."""
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "llms",
             *args,
             cwd=self.path,
-            env=self.environ(**environ),
-            stdin=asyncio.subprocess.PIPE if stdin is None else stdin,
+            env=self.environ(**(environ or {})),
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -80,12 +87,48 @@ Run = Callable[..., Awaitable[Ended]]
 
 
 @pytest.fixture
-def llms(home: Home) -> Run:
-    """Run the command line to its end."""
+def llms(home: Home, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """Run the command line to its end in this process: a start of Python for each would be most of the time."""
+
+    def here(args: tuple[str, ...], stdin: bytes, environ: dict[str, str]) -> Ended:
+        typed = io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8")
+        surroundings = patch.dict(os.environ, home.environ(**environ), clear=True)
+        with surroundings, chdir(home.path), patch.object(sys, "stdin", typed):
+            capsys.readouterr()
+            code = outcome(lambda: verbs.main(list(args), prog_name="llms", standalone_mode=False))
+            out, err = capsys.readouterr()
+        assert "Traceback" not in err, err
+        return Ended(code, out, err)
 
     async def run(*args: str, stdin: bytes = b"", **environ: str) -> Ended:
-        process = await home.start(*args, **environ)
-        return await ended(process, stdin=stdin)
+        async with asyncio.timeout(PATIENCE):
+            return await asyncio.to_thread(here, args, stdin, environ)
+
+    with logging_as_it_was():
+        yield run
+
+
+@contextmanager
+def logging_as_it_was() -> Iterator[None]:
+    """Undo what a verb does to the log of its process."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        logging.getLogger("llms").setLevel(logging.NOTSET)
+        structlog.reset_defaults()
+
+
+@pytest.fixture
+def llms_apart(home: Home) -> Run:
+    """Run the command line to its end in a process of its own."""
+
+    async def run(*args: str, stdin: bytes = b"", **environ: str) -> Ended:
+        return await ended(await home.start(*args, environ=environ), stdin=stdin)
 
     return run
 
@@ -128,7 +171,7 @@ def serve(home: Home) -> Serve:
 
     @asynccontextmanager
     async def run(*args: str, **environ: str) -> AsyncIterator[Server]:
-        process = await home.start("serve", "--port", "0", *args, **environ)
+        process = await home.start("serve", "--port", "0", *args, environ=environ)
         try:
             announced = await _announced(process)
             url = next(word for word in announced.split() if word.startswith("http://") and word.endswith("/v1"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -51,7 +50,8 @@ async def test_every_problem_at_once_with_its_place(home: Home, llms: Run) -> No
 async def test_every_verb_refuses_a_broken_file_alike(home: Home, llms: Run) -> None:
     home.write(BROKEN)
     verbs = (("config", "show"), ("models",), ("providers",), ("check",), ("explain", "m"), ("serve", "--port", "0"))
-    for ran in await asyncio.gather(*(llms(*verb) for verb in verbs)):
+    for verb in verbs:
+        ran = await llms(*verb)
         assert (ran.code, ran.out) == (2, "")
         assert "providers.yaml:2:19: providers.a.dellay: unknown key" in ran.err
 

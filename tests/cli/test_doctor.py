@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 import llms as package
-from llms.cli import doctor_machine
 from llms.cli.doctor_installation import foreign_command, foreign_modules
 from llms.cli.doctor_machine import clock, data, open_files, port
 from llms.cli.doctor_setup import broken_keys, keys
@@ -126,7 +125,7 @@ def test_a_data_directory_that_cannot_be_written(tmp_path: Path, monkeypatch: py
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(doctor_machine.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     assert data(tmp_path).text == f"{tmp_path} is not writable: Permission denied"
 
 

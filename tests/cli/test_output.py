@@ -55,12 +55,15 @@ def test_json_fits_the_encoding(encoding: str, is_ascii: bool, monkeypatch: pyte
     assert raw.getvalue().isascii() == is_ascii
 
 
-def test_a_failure_is_said_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("lines", "said"), [(False, "what is wrong and where\n"), (True, "what is wrong\nand where \n")]
+)
+def test_a_failure_is_said_on_stderr(lines: bool, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        fail("what is wrong\nand where\x07", code=1)
+        fail("what is wrong\nand where\x1f", code=1, lines=lines)
 
     assert ended.value.code == 1
-    assert capsys.readouterr().err == "what is wrong\nand where \n"
+    assert capsys.readouterr().err == said
 
 
 def test_what_moves_a_cursor_is_blanked() -> None:

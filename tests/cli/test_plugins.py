@@ -31,12 +31,12 @@ def path_of(home: Home) -> dict[str, str]:
     return {"PYTHONPATH": f"{home.environ()['PYTHONPATH']}:{home.path}"}
 
 
-async def test_a_plugin_that_loads_and_serves(home: Home, llms: Run) -> None:
+async def test_a_plugin_that_loads_and_serves(home: Home, llms_apart: Run) -> None:
     install(home.path, {"plugged": "plug:Provider"})
     home.write("providers:\n  p: {type: plugged, models: [x]}\n")
-    ran = await llms("plugins", "--json", **path_of(home))
-    table = await llms("plugins", **path_of(home))
-    used = await llms("chat", "--config", "providers.yaml", "hello", **path_of(home))
+    ran = await llms_apart("plugins", "--json", **path_of(home))
+    table = await llms_apart("plugins", **path_of(home))
+    used = await llms_apart("chat", "--config", "providers.yaml", "hello", **path_of(home))
 
     assert ran.code == 0
     assert json.loads(ran.out) == [
@@ -52,7 +52,7 @@ async def test_a_plugin_that_loads_and_serves(home: Home, llms: Run) -> None:
     assert used.out == "hello\n"
 
 
-async def test_each_problem_is_told(home: Home, llms: Run) -> None:
+async def test_each_problem_is_told(home: Home, llms_apart: Run) -> None:
     points = {
         "broken": "plug_broken:Provider",
         "gone": "no_such_module:Provider",
@@ -62,7 +62,7 @@ async def test_each_problem_is_told(home: Home, llms: Run) -> None:
         "openai": "plug:Provider",
     }
     install(home.path, points)
-    ran = await llms("plugins", "--json", **path_of(home))
+    ran = await llms_apart("plugins", "--json", **path_of(home))
 
     problems = {each["type"]: each["problem"] for each in json.loads(ran.out)}
     assert ran.code == 1
@@ -74,9 +74,9 @@ async def test_each_problem_is_told(home: Home, llms: Run) -> None:
     assert "built in" in problems["openai"]
 
 
-async def test_none(llms: Run) -> None:
-    empty = await llms("plugins", "--json")
-    said = await llms("plugins")
+async def test_none(llms_apart: Run) -> None:
+    empty = await llms_apart("plugins", "--json")
+    said = await llms_apart("plugins")
 
     assert (empty.code, json.loads(empty.out)) == (0, [])
     assert (said.code, said.out) == (0, "")

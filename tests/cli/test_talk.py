@@ -117,8 +117,8 @@ async def test_turns_are_remembered_until_they_are_cleared(terminal: Open) -> No
             person.type("\x04")
             assert await person.end() == 0
 
-    said = [[message["content"] for message in chat.json["messages"]] for chat in upstream.chats]
-    assert said == [
+    asked = [[message["content"] for message in chat.json["messages"]] for chat in upstream.chats]
+    assert asked == [
         ["Be brief.", "one"],
         ["Be brief.", "one", "First answer", "two"],
         ["Be brief.", "three"],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llms.protocol.conform import conform_completion
+from llms.protocol.whole import conform_completion
 from tests.protocol.streams import HEAD, USAGE
 
 GOOD = {

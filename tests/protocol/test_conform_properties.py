@@ -6,7 +6,7 @@ from itertools import islice, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llms.protocol.conform import conform_completion
+from llms.protocol.whole import conform_completion
 from llms.testing.plain_client import calls_of, check_stream, text_of
 from tests.protocol.streams import HEAD, ROLE, USAGE, call, chunk_of, conform, one
 

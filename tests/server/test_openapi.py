@@ -30,7 +30,6 @@ from llms.server.ui import SECURITY_HEADERS
 from llms.testing.fake_upstream import (
     FakeUpstream,
     Script,
-    answer,
     cut,
     error,
     event,
@@ -40,6 +39,9 @@ from llms.testing.fake_upstream import (
     tool_stream,
     whole,
     whole_tools,
+)
+from llms.testing.fake_upstream import (
+    answer as scripted,
 )
 
 DOCUMENT = json.loads((Path(llms.server.__file__).parent / "openapi.json").read_text())
@@ -310,7 +312,7 @@ async def test_a_stream_is_as_described(path: str) -> None:
     assert found[-1]["usage"]["completion_tokens"] == 2
 
 
-POOR = answer(event({"choices": [{"delta": {"content": "x"}}]}), event({"choices": [{"finish_reason": "eos"}]}))
+POOR = scripted(event({"choices": [{"delta": {"content": "x"}}]}), event({"choices": [{"finish_reason": "eos"}]}))
 """What the poorest upstream says of a stream; the rest is filled in."""
 
 

@@ -12,9 +12,10 @@ import aiohttp
 import pytest
 
 from llms.protocol.chat import ChatRequest, Chunk, ChunkObject, CompletionObject
-from llms.protocol.conform import Conform, conform_completion
+from llms.protocol.conform import Conform
 from llms.protocol.errors import LlmsError
 from llms.protocol.fold import Fold
+from llms.protocol.whole import conform_completion
 from llms.providers._pool import Pool
 from llms.providers.base import Provider, Resources, SupportsClose
 from llms.testing.contract.scripts import Scripts
