@@ -26,6 +26,7 @@ class Exchange:
     chunks = 0
     skipped = 0
     queued = 0.0
+    overhead = 0.0
     ttft: float | None = None
     finish_reason: str | None = None
     usage = Usage()
@@ -118,6 +119,7 @@ class Exchange:
             ttft=self.ttft,
             duration=self.elapsed(),
             upstream_request_id=self.upstream_request_id,
+            overhead=self.overhead,
         )
         for observe in self._observers:
             observe(event)

@@ -159,6 +159,8 @@ class Gateway:
         """Make one attempt at one target; what it took is given back unless it is committed."""
         exchange.attempted(step.target.provider, step.target.model, step.kind)
         lease = await self._lease(step.target, fleet, deadline, exchange)
+        if exchange.attempts == 1:
+            exchange.overhead = exchange.elapsed() - exchange.queued
         try:
             return await attempt(lease, request, exchange)
         except BaseException as failure:

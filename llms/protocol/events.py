@@ -57,6 +57,8 @@ class RequestEnded(NamedTuple):
     """Until the first chunk; None when none came."""
     duration: float
     upstream_request_id: str
+    overhead: float = 0.0
+    """Our own time before the first attempt was sent, waits in a queue left out."""
 
 
 class HttpEnded(NamedTuple):

@@ -70,10 +70,11 @@ class Metrics:
     def _define_server(self, registry: CollectorRegistry) -> None:
         self._active = Gauge("llms_active_requests", "Requests under way.", registry=registry)
         self._queued = Gauge("llms_queue_depth", "Requests that wait for a slot.", registry=registry)
-        self._up = Gauge("llms_provider_up", "1 unless its breaker is open.", ["provider"], registry=registry)
+        self._up = Gauge("llms_provider_up", "1 when it could be built and, when last asked, told what it serves.", ["provider"], registry=registry)
         self._resumed = _counter(registry, "llms_resumed_total", "Streams that a client took up again.")
         name = "llms_overhead_seconds"
         self._overhead = Histogram(registry, name, _OVERHEADS, "Time in our own code.", label="component")
+        self._before_upstream = self._overhead.series("before_upstream")
 
     def watch(
         self,
@@ -98,6 +99,8 @@ class Metrics:
         requests.inc()
         self._duration.observe(event.duration)
         self._waits.observe(event.queued)
+        if event.attempts:
+            self._before_upstream.observe(event.overhead)
         if event.usage.source == "reported":
             self._observe_tokens(event.usage)
         if event.stream and event.ttft is not None:

@@ -13,10 +13,14 @@ import pytest
 
 from llms.testing.fake_upstream import (
     MODEL,
+    Answer,
     FakeUpstream,
+    answer,
     body,
     cut,
     error,
+    event,
+    pause,
     reasoning_stream,
     reply,
     stall,
@@ -183,6 +187,16 @@ async def test_without_a_name_it_is_the_first_listed_that_chats(home: Home, llms
         assert upstream.chats[-1].json["model"] == MODEL
 
 
+async def test_a_list_that_takes_its_time_counts(home: Home, llms: Run) -> None:
+    async with FakeUpstream() as upstream:
+        listed = body({"data": [{"id": MODEL}]})
+        upstream.models(Answer((pause(0.5), *listed.steps), listed.framing))
+        home.write(relay(upstream) + "  quick: {type: echo}\n")
+        ran = await llms("chat", "--config", "providers.yaml", "hello")
+
+    assert ran.out == "Hello world\n"
+
+
 async def test_an_unknown_model_is_one_line_with_the_nearest(home: Home, llms: Run) -> None:
     home.write(ECHO)
     ran = await llms("chat", "--config", "providers.yaml", "-m", "a/onee", "hello")
@@ -258,6 +272,25 @@ async def test_an_address_that_is_none(llms: Run) -> None:
 
     assert ran.code == 2
     assert "'ftp://here' is no address of a server" in ran.err
+
+
+async def test_a_server_of_another_make_may_be_odd(llms: Run) -> None:
+    odd = answer(
+        event({"choices": None}),
+        event({"choices": [None]}),
+        event({"choices": [{"delta": None}]}),
+        event({"choices": [{"delta": {"content": [{"type": "text", "text": "well "}]}}]}),
+        event({"usage": {"prompt_tokens": "7"}, "choices": []}),
+        event({"choices": [{"delta": {"content": "then"}, "finish_reason": "eos"}]}),
+    )
+    whole = body({"choices": [{"message": {"content": "well then"}}]})
+    async with FakeUpstream() as upstream:
+        upstream.script(odd, whole)
+        streamed = await llms("chat", "--url", upstream.url, "-m", "x", "hello")
+        at_once = await llms("chat", "--url", upstream.url, "-m", "x", "--no-stream", "hello")
+
+    assert (streamed.code, streamed.out, streamed.err) == (0, "well then\n", "")
+    assert (at_once.code, at_once.out) == (0, "well then\n")
 
 
 async def test_a_page_instead_of_an_api(llms: Run) -> None:

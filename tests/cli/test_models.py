@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
 
-from llms.testing.fake_upstream import MODEL, FakeUpstream, error
-from tests.cli.conftest import Home, Run
+from llms.testing.fake_upstream import MODEL, FakeUpstream, answer, error, stall
+from tests.cli.conftest import Home, Run, ended
 
 ROUTER = {
     "id": "big/model",
@@ -101,3 +103,26 @@ async def test_a_provider_that_cannot_be_built_says_why(home: Home, llms: Run) -
     (odd,) = json.loads(ran.out)
     assert ran.code == 0
     assert "no_such_module" in odd["state"]
+
+
+async def test_ctrl_c_while_providers_are_asked(home: Home) -> None:
+    async with FakeUpstream() as upstream:
+        upstream.models(answer(stall()))
+        home.write(f'providers:\n  only: {{type: openai_compatible, base_url: "{upstream.url}"}}\n')
+        process = await home.start("models")
+        async with asyncio.timeout(30):
+            while not upstream.requests:
+                await asyncio.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        ran = await ended(process)
+
+    assert (ran.code, ran.out, ran.err.strip()) == (130, "", "")
+
+
+async def test_what_an_upstream_says_in_many_lines_is_one(home: Home, llms: Run) -> None:
+    async with FakeUpstream() as upstream:
+        upstream.models(error(500, message="first\nsecond\x1b[31m\r\nthird"))
+        home.write(f'providers:\n  only: {{type: openai_compatible, base_url: "{upstream.url}"}}\n')
+        ran = await llms("models")
+
+    assert ran.err == "only: first second [31m third\n"
