@@ -1,17 +1,23 @@
 #!/bin/sh
-# Starts llms in a container. At the first start a key is made, kept in the data directory and printed once;
+# Starts llms in a container. The first `serve` makes a key, keeps it in the data directory and prints it once;
 # LLMS_API_KEY in the environment takes its place.
 set -eu
-data="${LLMS_DATA_DIR:-/data}"
-if [ -z "${LLMS_API_KEY:-}" ]; then
-  file="$data/api_key"
-  if [ ! -s "$file" ]; then
-    mkdir -p "$data"
-    (umask 077 && python -c "from llms.policies.keys import new_key; print(new_key())" >"$file.new")
-    mv "$file.new" "$file"
-    echo "Your API key (kept in $file, shown this once): $(cat "$file")"
+
+file="${LLMS_DATA_DIR:-/data}/api_key"
+
+if [ -z "$(printf %s "${LLMS_API_KEY:-}" | tr -d '[:space:]')" ]; then
+  LLMS_API_KEY=""
+  if [ -f "$file" ]; then
+    LLMS_API_KEY="$(tr -d '[:space:]' <"$file")"
   fi
-  LLMS_API_KEY="$(cat "$file")"
+  if [ -z "$LLMS_API_KEY" ] && [ "${1:-}" = serve ]; then
+    mkdir -p "$(dirname "$file")"
+    LLMS_API_KEY="$(python -c 'from llms.policies.keys import new_key; print(new_key())')"
+    (umask 077 && printf '%s\n' "$LLMS_API_KEY" >"$file.new")
+    mv "$file.new" "$file"
+    echo "Your API key (kept in $file, shown this once): $LLMS_API_KEY"
+  fi
   export LLMS_API_KEY
 fi
+
 exec llms "$@"

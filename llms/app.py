@@ -116,10 +116,10 @@ class Engine:
         """Take no new requests from now on."""
         self.services.draining = True
 
-    def interrupt_streams(self) -> None:
-        """End every open stream with an error event that says the server stops."""
-        for stream in list(self.services.streams):
-            stream.interrupt(stopping())
+    def interrupt(self) -> None:
+        """End every chat with an error, as an event where its stream has begun, that says the server stops."""
+        for interruption in list(self.services.running):
+            interruption.cause(stopping())
 
     async def find_local_servers(self) -> None:
         """Look for local servers on their usual ports; put a change in force."""

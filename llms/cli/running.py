@@ -184,7 +184,7 @@ async def _drain(engine: Engine, site: web.BaseSite, seconds: float) -> None:
         await asyncio.sleep(0.05)
     if live:
         _log.warning("ended with requests open", requests=len(live))
-        engine.interrupt_streams()
+        engine.interrupt()
         await asyncio.sleep(0.1)
 
 

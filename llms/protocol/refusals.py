@@ -7,6 +7,7 @@ refused key, whose message names the provider and the fix instead.
 from __future__ import annotations
 
 import email.utils
+import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _CODES: Final = {
     413: "request_too_large",
     429: "rate_limit_exceeded",
 }
+_LONGEST_PATIENCE: Final = 365 * 24 * 3600.0
 _OVERLOADED: Final = frozenset({429, 503, 529})
 _ABOUT_FIELDS: Final = frozenset({400, 404, 405, 422, 501})
 
@@ -79,17 +81,16 @@ def redact(text: str, secrets: Collection[str]) -> str:
 
 
 def patience(headers: Mapping[str, str], *, now: float) -> float | None:
-    """Return the seconds of `retry-after-ms` or `Retry-After` (seconds or an HTTP date); None when absent."""
+    """Return the seconds of `retry-after-ms` or `Retry-After` (seconds or an HTTP date); None when absent or absurd."""
+    value = headers.get("retry-after", "")
     try:
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        value = headers.get("retry-after", "")
-        return max(0.0, float(value)) if value else None
+        seconds = float(headers["retry-after-ms"]) / 1000 if "retry-after-ms" in headers else float(value)
     except ValueError:
         try:
-            return max(0.0, email.utils.parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - now)
-        except (ValueError, TypeError):
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
+        except (ValueError, TypeError, OverflowError):
             return None
+    return min(max(0.0, seconds), _LONGEST_PATIENCE) if math.isfinite(seconds) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Most chunks of a stream differ in nothing but one short text. Once such a chunk was decoded and checked, those
 that follow are recognised by their first and last bytes and need no decoding: as long as the text between is
-plain (printable ASCII, no quote, no backslash), they are valid exactly when the first one was.
+plain (UTF-8 without a quote, a backslash or a control character), they are valid exactly when the first one was.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final, final
 
 from llms.protocol import json
 
-_PLAIN: Final = re.compile(rb"[ !#-\[\]-~]*")
+_PLAIN: Final = re.compile(rb"[ !#-\[\]-\xff]*")
 _FRAME: Final = b"data: "
 _END: Final = b"\n\n"
 _MARK: Final = b"~"
@@ -65,13 +65,22 @@ class Shape:
         if len(data) < self._length or not data.startswith(self._first) or not data.endswith(self._last):
             return 0
         texts = data[len(self._first) : -len(self._last)].split(self._between)
-        return len(texts) if _PLAIN.fullmatch(b"".join(texts)) else 0
+        return len(texts) if _PLAIN.fullmatch(b"".join(texts)) and (data.isascii() or _are_utf8(texts)) else 0
 
     def run(self, data: bytes) -> tuple[int, int]:
         """Return from where to where events of this shape may stand in `data`."""
         start = 0 if data.startswith(self._first) else data.find(_END + self._first) + len(_END)
         end = data.rfind(self._last) + len(self._last)
         return (start, end) if (start >= len(_END) or data.startswith(self._first)) and end > start else (0, 0)
+
+
+def _are_utf8(texts: list[bytes]) -> bool:
+    """Tell whether each text is UTF-8 by itself; the blank keeps half characters of neighbours apart."""
+    try:
+        b" ".join(texts).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _reads_as(payload: bytes, item: dict[str, Any]) -> bool:

@@ -23,7 +23,7 @@ class BrokenAnswer(Exception):
 
 
 class NoAnswer(BrokenAnswer):
-    """The connection ended before the first byte of an answer."""
+    """The connection ended, or a kept one brought other bytes, before the first byte of an answer."""
 
 
 class NotHttp(Exception):
@@ -162,7 +162,8 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserCallbackError as failure:
             self._fail(NotHttp(str(failure.__context__ or failure)))
         except httptools.HttpParserError as failure:
-            self._fail(NotHttp(str(failure)))
+            spoiled = not self.fresh and not self._head_size
+            self._fail(NoAnswer() if spoiled else NotHttp(str(failure)))
         if self._size > _BUFFER_HIGH and not self._paused and self.transport is not None:
             self._paused = True
             self.transport.pause_reading()

@@ -122,8 +122,8 @@ class Endpoint:
     async def send(self, head: bytes, body: bytes = b"") -> Response:
         """Send a request and return its answer's head.
 
-        A kept connection that turns out to be closed before any byte of an answer is replaced once: the
-        upstream had ended it while the request was on its way.
+        A kept connection that turns out to be closed, or spoiled by bytes that are no answer, is replaced once:
+        that happened before our request reached anybody.
         """
         request = b"%bContent-Length: %d\r\n\r\n" % (head, len(body)) if body else head + b"\r\n"
         connection = self.pool.take(self.origin)

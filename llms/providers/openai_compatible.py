@@ -20,6 +20,7 @@ from llms.providers.base import ProviderFactory, ProviderSettings, Resources
 
 _SETTLE_SECONDS: Final = 0.1
 _MOST_WHOLE_ONLY: Final = 256
+_LONGEST_ID: Final = 512
 _PLAIN_URL: Final = re.compile(r"[!-~]+", re.ASCII)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _HEADER_VALUE: Final = re.compile(r"[ -~\t]*", re.ASCII)
@@ -127,7 +128,7 @@ class OpenAICompatible:
         """List the configured models, or ask the upstream; lists of any shape in use are understood."""
         if self._options.models is not None:
             return [ModelInfo(name, owned_by=self._settings.name) for name in self._options.models]
-        async with self._endpoint.request(self._models_head) as response:
+        async with self._endpoint.request(b"%bx-llms-hops: 1\r\n" % self._models_head) as response:
             if response.status != 200:
                 raise await self._endpoint.refuse(response)
             listed = self._endpoint.decode(await response.whole(self._settings.max_answer))
@@ -199,7 +200,7 @@ def _models(listed: Any, *, owner: str) -> Sequence[ModelInfo]:
     for row in rows:
         item = row if isinstance(row, dict) else {"id": row}
         name = item.get("id") or item.get("name") or item.get("model")
-        if isinstance(name, str) and name:
+        if isinstance(name, str) and 0 < len(name) <= _LONGEST_ID:
             found.setdefault(name, _model(name, item, owner=owner))
     return list(found.values())
 

@@ -16,6 +16,7 @@ from llms.protocol.sse import encode_chunk, escape_separators
 from llms.server.access import Access
 from llms.server.body import read_json
 from llms.server.event_stream import EventStream
+from llms.server.interruption import Interruption
 from llms.server.services import Services
 
 
@@ -39,16 +40,29 @@ class Chat:
         raw = await read_json(request, self._services)
         chat = parse_chat(raw, request_id=access.request_id, hops=access.hops, stream=stream)
         access.reported = True
-        if chat.stream:
-            return await self._stream(request, access, chat)
-        return await self._whole(request, access, chat)
+        interruption = Interruption()
+        self._services.running.add(interruption)
+        try:
+            if chat.stream:
+                return await self._stream(request, access, chat, interruption)
+            return await self._whole(request, access, chat)
+        except asyncio.CancelledError:
+            error = interruption.caught()
+            if error is None:
+                raise
+            raise error from None
+        finally:
+            self._services.running.discard(interruption)
+            interruption.close()
 
     async def _whole(self, request: web.Request, access: Access, chat: ChatRequest) -> web.Response:
         whole = await self._services.gateway.complete(chat, route=request.path, key_id=access.caller.key_id)
         headers = {"Content-Type": "application/json", **access.headers, **_routing_headers(whole.exchange)}
         return web.Response(body=escape_separators(whole.completion.payload), headers=headers)
 
-    async def _stream(self, request: web.Request, access: Access, chat: ChatRequest) -> web.StreamResponse:
+    async def _stream(
+        self, request: web.Request, access: Access, chat: ChatRequest, interruption: Interruption
+    ) -> web.StreamResponse:
         services = self._services
         events = EventStream(
             request,
@@ -57,20 +71,18 @@ class Chat:
             tasks=services.tasks,
             ticker=services.gateway.ticker,
         )
-        services.streams.add(events)
         try:
             answer = await services.gateway.chat(chat, route=request.path, key_id=access.caller.key_id)
             async with answer:
                 await self._relay(answer, events)
         except asyncio.CancelledError:
-            error = events.interruption()
+            error = interruption.caught()
             if error is None:
                 raise
             await _fail(events, error)
         except LlmsError as error:
             await _fail(events, error)
         finally:
-            services.streams.discard(events)
             events.close()
         return events.response
 

@@ -31,10 +31,8 @@ class EventStream:
     __slots__ = (
         "_beat",
         "_blocked",
-        "_interrupted",
         "_last",
         "_request",
-        "_task",
         "_tasks",
         "_ticker",
         "heartbeat",
@@ -50,11 +48,9 @@ class EventStream:
         self._tasks = tasks
         ticker.add(self)
         self._ticker = ticker
-        self._task = asyncio.current_task()
         self._last = ticker.now
         self._blocked = False
         self._beat: asyncio.Task[None] | None = None
-        self._interrupted: LlmsError | None = None
         self.response = web.StreamResponse(headers={**_HEADERS, **headers})
 
     @property
@@ -90,22 +86,9 @@ class EventStream:
         """End a broken stream: one error event and no `[DONE]`."""
         await self.response.write_eof(encode(body(error)))
 
-    def interrupt(self, error: LlmsError) -> None:
-        """Have the handler end the stream with an error event of ours (shutdown)."""
-        if self._interrupted is None and self._task is not None:
-            self._interrupted = error
-            self._task.cancel()
-
-    def interruption(self) -> LlmsError | None:
-        """Return why a CancelledError just caught was ours; None when the client left."""
-        if self._interrupted is None or self._task is None:
-            return None
-        return None if self._task.uncancel() > 0 else self._interrupted
-
     def close(self) -> None:
         """Watch no more."""
         self._ticker.discard(self)
-        self._task = None
 
     def tick(self, now: float) -> None:
         """Ping a client that heard nothing for long; cut one that takes nothing."""

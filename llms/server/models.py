@@ -23,17 +23,24 @@ class Models:
 
     async def list_all(self, request: web.Request, access: Access) -> web.Response:
         """Answer the whole list; providers are asked again when what they said is old."""
-        await self._services.refresh()
+        await self._refresh(access)
         return _json({"object": "list", "data": self._entries()}, access)
 
     async def get(self, request: web.Request, access: Access) -> web.Response:
         """Answer one model."""
-        await self._services.refresh()
+        await self._refresh(access)
         wanted = request.match_info["id"]
         for entry in self._entries():
             if entry["id"] == wanted:
                 return _json(entry, access)
         raise ModelNotFound(f"The model {excerpt(wanted)!r} is not listed here. GET /v1/models shows what is.")
+
+    async def _refresh(self, access: Access) -> None:
+        """Bring what providers serve up to date; a server like this one is not kept waiting: it may be asked by us."""
+        if access.hops:
+            self._services.tasks.spawn(self._services.refresh(), name="list models")
+        else:
+            await self._services.refresh()
 
     def _entries(self) -> list[dict[str, Any]]:
         return [_entry(name, info, provider) for name, info, provider in self._services.gateway.fleet.catalog.entries()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llms.config.model import Config
 from llms.gateway import Gateway
@@ -12,10 +12,8 @@ from llms.policies.keys import Keys
 from llms.policies.sessions import Sessions
 from llms.protocol.events import Event, Observer
 from llms.server.hosts import Hosts
+from llms.server.interruption import Interruption
 from llms.tasks import Tasks
-
-if TYPE_CHECKING:
-    from llms.server.event_stream import EventStream
 
 
 @dataclass(slots=True)
@@ -36,7 +34,8 @@ class Services:
     now: Callable[[], float]
     ui: bool = True
     draining: bool = False
-    streams: set[EventStream] = field(default_factory=set)
+    running: set[Interruption] = field(default_factory=set)
+    """One for each chat that is being answered."""
 
     @property
     def config(self) -> Config:

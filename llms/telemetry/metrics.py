@@ -70,7 +70,8 @@ class Metrics:
     def _define_server(self, registry: CollectorRegistry) -> None:
         self._active = Gauge("llms_active_requests", "Requests under way.", registry=registry)
         self._queued = Gauge("llms_queue_depth", "Requests that wait for a slot.", registry=registry)
-        self._up = Gauge("llms_provider_up", "1 when it could be built and, when last asked, told what it serves.", ["provider"], registry=registry)
+        what = "1 when it could be built and, when last asked, told what it serves."
+        self._up = Gauge("llms_provider_up", what, ["provider"], registry=registry)
         self._resumed = _counter(registry, "llms_resumed_total", "Streams that a client took up again.")
         name = "llms_overhead_seconds"
         self._overhead = Histogram(registry, name, _OVERHEADS, "Time in our own code.", label="component")

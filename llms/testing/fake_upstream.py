@@ -95,6 +95,8 @@ __all__ = [
 
 _BACKLOG = 2048
 _CLOSING_SECONDS = 5.0
+_ACCEPTING_TURNS = 3
+"""Turns of the event loop until a connection that it accepted is made, and is dropped with the others."""
 
 
 @final
@@ -115,6 +117,7 @@ class FakeUpstream:
         self._models: Answer = _models([MODEL])
         self._connections: dict[Connection, None] = {}
         self._accepted = 0
+        self._closing = False
         self._waiting: dict[asyncio.Future[None], Callable[[], bool]] = {}
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
@@ -131,7 +134,10 @@ class FakeUpstream:
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Stop listening, drop every connection, and raise what went wrong in a script."""
+        self._closing = True
         if self._server is not None:
+            for _turn in range(_ACCEPTING_TURNS):
+                await asyncio.sleep(0)
             self._server.close()
         for connection in list(self._connections):
             connection.drop()
@@ -207,6 +213,8 @@ class FakeUpstream:
         """Count a new connection; return its number."""
         self._accepted += 1
         self._connections[connection] = None
+        if self._closing:
+            connection.drop()
         return self._accepted
 
     def release(self, connection: Connection) -> None:

@@ -60,9 +60,7 @@ class TestTranscripts:
         self.check_usage(chunks, proxy, transcript.usage, asked=asked)
 
     @staticmethod
-    def check_usage(
-        chunks: list[dict[str, Any]], proxy: Proxy, usage: tuple[int, int] | None, *, asked: bool
-    ) -> None:
+    def check_usage(chunks: list[dict[str, Any]], proxy: Proxy, usage: tuple[int, int] | None, *, asked: bool) -> None:
         """Usage is accounted for in any case, and told in a chunk of its own when asked."""
         [ended] = proxy.ended
         booked = (ended.usage.prompt_tokens, ended.usage.completion_tokens)

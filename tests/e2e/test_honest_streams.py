@@ -36,7 +36,7 @@ from llms.testing.plain_client import calls_of, check_stream, finishes_of, text_
 from llms.testing.seen import Seen
 from tests.proxy import Proxy, RawClient, Reply, ask, chat, one_upstream, serving
 
-ONCE = "retries: 0"
+ONCE = "retries: 0, models: [real-model]"
 THREE = text_stream("a b c ", usage=False, done=False, finish=None)
 WHOLE = text_stream("a b c ", usage=False, done=False)
 LONG_LENGTH = head(200, {"Content-Length": "100000"})
@@ -133,7 +133,7 @@ async def test_an_end_without_a_finish_reason_is_an_error(ending: str) -> None:
 
 @pytest.mark.parametrize("ending", FINISHED)
 async def test_an_end_after_the_finish_reason_is_whole(ending: str) -> None:
-    reply, proxy = await stream(FINISHED[ending], row="retries: 0, timeouts: {idle: 0.4s}")
+    reply, proxy = await stream(FINISHED[ending], row=f"{ONCE}, timeouts: {{idle: 0.4s}}")
 
     assert (reply.status, reply.whole, reply.text, reply.done) == (200, True, "a b c ", True)
     check_stream(reply.events[:-1])
@@ -310,7 +310,7 @@ class TestOddEvents:
 
     async def test_an_event_over_the_limit_is_an_error(self) -> None:
         sent = THREE.then(event(chunk({"content": "x" * 1_000_000})))
-        reply, proxy = await stream(sent, row="retries: 0, limits: {max_event: 64KiB}")
+        reply, proxy = await stream(sent, row=f"{ONCE}, limits: {{max_event: 64KiB}}")
 
         assert "longer" in check_failed(reply, proxy, text="a b c ", code="upstream_protocol_error")
 

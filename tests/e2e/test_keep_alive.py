@@ -25,6 +25,7 @@ from llms.testing.fake_upstream import (
     whole,
     wire,
 )
+from llms.testing.steps import Step
 from tests.e2e.said import said
 from tests.proxy import Proxy, RawClient, ask, chat, one_upstream, serving
 
@@ -80,7 +81,7 @@ async def test_requests_at_once_share_as_many_as_there_are() -> None:
 
 @pytest.mark.parametrize("farewell", [close(), cut()], ids=["closed", "reset"])
 @pytest.mark.parametrize("wait", [0.0, 0.02], ids=["at once", "soon"])
-async def test_a_kept_connection_that_the_upstream_ended_costs_nothing(farewell: Script, wait: float) -> None:
+async def test_a_kept_connection_that_the_upstream_ended_costs_nothing(farewell: Step, wait: float) -> None:
     async with FakeUpstream() as upstream:
         upstream.script(text_stream("fine", usage=False).then(event("[DONE]"), END, farewell))
         async with serving(one_upstream(upstream, row=NATIVE)) as proxy:
@@ -95,7 +96,7 @@ async def test_a_kept_connection_that_the_upstream_ended_costs_nothing(farewell:
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("farewell", [close(), cut()], ids=["closed", "reset"])
-async def test_a_kept_connection_that_ends_on_its_next_request_is_replaced(farewell: Script, stream: bool) -> None:
+async def test_a_kept_connection_that_ends_on_its_next_request_is_replaced(farewell: Step, stream: bool) -> None:
     async with FakeUpstream() as upstream:
         upstream.script(reply("first"), answer(farewell), reply("second"))
         async with serving(one_upstream(upstream, row=NATIVE)) as proxy:

@@ -26,6 +26,7 @@ from llms.testing.fake_upstream import (
     stall,
     text_stream,
 )
+from llms.testing.steps import Step
 from tests.e2e.said import said
 from tests.e2e.several import several_upstreams
 from tests.proxy import RawClient, Reply, ask, chat, one_upstream, serving
@@ -173,7 +174,8 @@ class TestAnswer:
                 assert said(await ask(proxy, chat(stream=False))) == "slow"
 
 
-def reply_steps(text: str) -> tuple[object, ...]:
+def reply_steps(text: str) -> tuple[Step, ...]:
+    """Return the steps of a whole answer."""
     message = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
     data = json.dumps({"id": "w", "object": "chat.completion", "created": 1, "model": "m", "choices": [message]})
     return head(200, {"Content-Type": "application/json"}), raw(data.encode())

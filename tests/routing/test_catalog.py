@@ -122,7 +122,7 @@ def test_a_mistyped_id_names_the_nearest() -> None:
 
 def test_an_id_like_nothing_else_names_the_three_ways_out() -> None:
     message = refusal(house(), "quux")
-    for part in ("needs GROQ_API_KEY", "llms pull", "providers.yaml", "This server has smart, "):
+    for part in ("needs GROQ_API_KEY", "add a local model", "providers.yaml", "This server has smart, "):
         assert part in message
     empty = refusal(Catalog({}, []), "gpt-4o")
     assert "OPENAI_API_KEY" in empty

@@ -298,12 +298,12 @@ ALLOWED = {
     "/v1/models": "GET",
     "/models": "GET",
     "/v1/models/up/fake-model": "GET",
-    "/health": "GET",
-    "/ready": "GET",
+    "/health": "GET, HEAD",
+    "/ready": "GET, HEAD",
     "/metrics": "GET",
     "/openapi.json": "GET",
-    "/": "GET",
-    "/ui/index.html": "GET",
+    "/": "GET, HEAD",
+    "/ui/index.html": "GET, HEAD",
     "/api/session": "DELETE, POST",
 }
 
