@@ -118,8 +118,7 @@ class Engine:
 
     def interrupt(self) -> None:
         """End every chat with an error, as an event where its stream has begun, that says the server stops."""
-        for interruption in list(self.services.running):
-            interruption.cause(stopping())
+        self.services.running.end(stopping())
 
     async def find_local_servers(self) -> None:
         """Look for local servers on their usual ports; put a change in force."""

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from llms.config.compose import compose
-from llms.config.model import SECTIONS, Config, Defaults, ModelRow
-from llms.config.names import check_model_name
+from llms.config.model import SECTIONS, Config, Defaults
 from llms.config.problems import ConfigError, OptionProblem, Problem
 from llms.config.reading import Reading
-from llms.config.references import check_references
 from llms.config.report import Report
-from llms.config.rows import ValidateOptions, read_rows
+from llms.config.rows import ValidateOptions, check_references, read_models, read_providers
 from llms.config.source import checked, read
 from llms.config.values import Flag, Refusal, did_you_mean
 
@@ -31,7 +29,7 @@ __all__ = [
 ]
 
 FILENAME = "providers.yaml"
-UNBUILT = ("cluster", "budgets")
+_UNBUILT = ("cluster", "budgets")
 _KNOWN = ("discover", "providers", "models", *SECTIONS)
 
 
@@ -114,8 +112,8 @@ def _build(
     sections: dict[str, Any] = {name: reading.section((name,), model) or model() for name, model in SECTIONS.items()}
     defaults: Defaults = sections["defaults"]
     discover = _discover(reading)
-    rows, skipped = read_rows(reading, defaults=defaults, validate_options=validate_options)
-    models, written = _models(reading)
+    rows, skipped = read_providers(reading, defaults=defaults, validate_options=validate_options)
+    models, written = read_models(reading)
     notes = check_references(
         written,
         report=reading.report,
@@ -138,9 +136,9 @@ def _build(
 
 def _check_keys(reading: Reading) -> None:
     for key in reading.keys(()):
-        if key in UNBUILT and reading.value((key,)) is not None:
+        if key in _UNBUILT and reading.value((key,)) is not None:
             reading.report.add((key,), "not built yet", "remove it")
-        elif key not in _KNOWN and key not in UNBUILT:
+        elif key not in _KNOWN and key not in _UNBUILT:
             hint = None if reading.report.crowded else did_you_mean(key, _KNOWN)
             reading.report.add((key,), "unknown key", hint or f"known keys are {', '.join(_KNOWN)}")
 
@@ -152,19 +150,3 @@ def _discover(reading: Reading) -> bool:
     except Refusal as refusal:
         reading.report.add(("discover",), refusal.message, refusal.hint)
         return False
-
-
-def _models(reading: Reading) -> tuple[dict[str, ModelRow], dict[str, Any]]:
-    """Return the rows of `models:` that are valid, and all of them as they were written."""
-    models: dict[str, ModelRow] = {}
-    written: dict[str, Any] = {}
-    for name in reading.keys(("models",), example='{name: {targets: ["provider/model"]}}'):
-        try:
-            check_model_name(name)
-        except Refusal as refusal:
-            reading.report.add(("models", name), refusal.message, refusal.hint)
-        written[name] = reading.value(("models", name))
-        row = reading.checked(("models", name), written[name], ModelRow)
-        if row is not None:
-            models[name] = row
-    return models, written

@@ -11,8 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from llms.config.names import TargetName
-from llms.config.places import StatePlace, UsagePlace
+from llms.config.names import StatePlace, TargetName, UsagePlace
 from llms.config.problems import Path
 from llms.config.units import Duration, Size
 from llms.config.values import Choice, Flag, Refusal, Secret, Text, Unbuilt, Whole

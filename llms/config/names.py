@@ -1,4 +1,4 @@
-"""Say how providers, models and targets may be named."""
+"""Say how providers, models and targets may be named, and the places where usage and state are kept."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ from typing import Any
 
 from llms.config.values import REFERENCE, Refusal, Value
 
-PROVIDER_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}", re.ASCII)
-MODEL_NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,300}")
+_PROVIDER = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
+_MODEL = r"(?=\S)[^\s*]*\*?[^\s*]*"
+PROVIDER_PATTERN = f"^{_PROVIDER}$"
+MODEL_PATTERN = f"^{_MODEL}$"
+"""For editors, which bound the length by LONGEST_MODEL."""
+LONGEST_MODEL = 300
+
+_PROVIDER_NAME = re.compile(_PROVIDER)
+_MODEL_NAME = re.compile(rf"[^\s\x00-\x1f\x7f]{{1,{LONGEST_MODEL}}}")
+_FILE = re.compile(r"sqlite:///[^\x00\n]+")
+_REDIS = re.compile(r"redis(s?://.*)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,30 +33,58 @@ class TargetName(Value):
         if not isinstance(raw, str):
             raise Refusal('must be text: "provider/model"')
         provider, slash, model = raw.partition("/")
-        if not slash or not model or not PROVIDER_NAME.fullmatch(provider):
+        if not slash or not model or not _PROVIDER_NAME.fullmatch(provider):
             raise Refusal("must name a provider and its model", 'write "provider/model"')
-        if not MODEL_NAME.fullmatch(model):
+        if not _MODEL_NAME.fullmatch(model):
             raise Refusal("holds white space or is too long", "write the model's id as the provider lists it")
         if raw.count("*") > 1:
             raise Refusal('may hold one "*" only')
         return raw
 
     def schema(self) -> dict[str, Any]:
-        pattern = rf"^[A-Za-z0-9][A-Za-z0-9_.-]{{0,99}}/(?=\S)[^\s*]*\*?[^\s*]*$|{REFERENCE}"
+        pattern = rf"^{_PROVIDER}/{_MODEL}$|{REFERENCE}"
         return {"type": ["string", "null"] if self.optional else "string", "pattern": pattern}
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePlace(Value):
+    """`sqlite` (in the server's own folder), `sqlite:///path`, or `none`."""
+
+    def read(self, raw: object, /) -> str:
+        if isinstance(raw, str) and (raw in ("sqlite", "none") or _FILE.fullmatch(raw)):
+            return raw
+        raise Refusal("must be sqlite, sqlite:///PATH or none")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": rf"^(sqlite|none|sqlite:///.+)$|{REFERENCE}"}
+
+
+@dataclass(frozen=True, slots=True)
+class StatePlace(Value):
+    """`memory`; redis is known and not built yet."""
+
+    def read(self, raw: object, /) -> str:
+        if raw == "memory":
+            return "memory"
+        if isinstance(raw, str) and _REDIS.fullmatch(raw):
+            raise Refusal("redis is not built yet", "write memory")
+        raise Refusal("must be memory")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": rf"^memory$|{REFERENCE}"}
 
 
 def check_provider_name(name: str) -> None:
     """Raise Refusal where `name` cannot name a provider."""
     if "/" in name:
         raise Refusal('a provider\'s name cannot hold "/"', "it separates provider and model")
-    if not PROVIDER_NAME.fullmatch(name):
+    if not _PROVIDER_NAME.fullmatch(name):
         raise Refusal("this cannot name a provider", 'use letters, digits, "_", "." and "-", a letter or digit first')
 
 
 def check_model_name(name: str) -> None:
     """Raise Refusal where `name` cannot name a model."""
-    if not MODEL_NAME.fullmatch(name):
+    if not _MODEL_NAME.fullmatch(name):
         raise Refusal("this cannot name a model", "it is empty, holds white space or is longer than 300")
     if name.count("*") > 1:
         raise Refusal('a name may hold one "*" only', "give each pattern a row of its own")

@@ -1,17 +1,22 @@
-"""Read the provider rows: the shared keys merged over the defaults, the rest checked by who knows the provider."""
+"""Read the rows of `providers:` and `models:`.
+
+A provider row is merged over the defaults, and its own keys are checked by who knows the provider. A model row must
+lead to providers that are there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias, TypeGuard
 
 from pydantic import ValidationError
 
 from llms.config.expand import Missing
-from llms.config.model import Conduct, Defaults, ProviderRow
-from llms.config.names import check_provider_name
-from llms.config.problems import Complaint
+from llms.config.model import Conduct, Defaults, ModelRow, ProviderRow
+from llms.config.names import TargetName, check_model_name, check_provider_name
+from llms.config.problems import Complaint, Path, dotted
 from llms.config.reading import Reading
+from llms.config.report import Report
 from llms.config.values import Flag, Refusal, did_you_mean
 from llms.config.wording import problems_of
 
@@ -19,27 +24,33 @@ ValidateOptions: TypeAlias = Callable[[str, Mapping[str, Any]], Sequence[Complai
 """Takes a provider type and the own keys of a row; returns what is wrong with them (OptionProblem or the like),
 with the path ("type",) for a type that does not exist."""
 
-SHARED = tuple(Conduct.model_fields)
-_RESERVED = ("type", "enabled", *SHARED)
+_SHARED = tuple(Conduct.model_fields)
+_RESERVED = ("type", "enabled", *_SHARED)
 
 
-def read_rows(
+def read_providers(
     reading: Reading, *, defaults: Defaults, validate_options: ValidateOptions
 ) -> tuple[dict[str, ProviderRow], dict[str, str]]:
     """Return the provider rows by name, and those left out with the reason."""
     rows: dict[str, ProviderRow] = {}
     skipped: dict[str, str] = {}
-    for name in reading.keys(("providers",), example="{name: {type: openai}}"):
-        try:
-            check_provider_name(name)
-        except Refusal as refusal:
-            reading.report.add(("providers", name), refusal.message, refusal.hint)
+    for name in _names(reading, "providers", check_provider_name, example="{name: {type: openai}}"):
         row, reason = _read_row(name, reading, defaults, validate_options)
         if reason is not None:
             skipped[name] = reason
         elif row is not None:
             rows[name] = row
     return rows, skipped
+
+
+def _names(reading: Reading, section: str, check: Callable[[str], None], *, example: str) -> Iterator[str]:
+    """Yield the names of the rows of a section; one that cannot be a name is reported."""
+    for name in reading.keys((section,), example=example):
+        try:
+            check(name)
+        except Refusal as refusal:
+            reading.report.add((section, name), refusal.message, refusal.hint)
+        yield name
 
 
 def _read_row(
@@ -95,11 +106,82 @@ def _check_options(
 
 def _merged(raw: dict[str, Any], defaults: Defaults) -> dict[str, Any]:
     """Return type and shared keys, each key of the row over that of the defaults, also inside the mappings."""
-    merged: dict[str, Any] = {key: getattr(defaults, key) for key in SHARED}
-    given = {key: raw[key] for key in ("type", *SHARED) if key in raw}
+    merged: dict[str, Any] = {key: getattr(defaults, key) for key in _SHARED}
+    given = {key: raw[key] for key in ("type", *_SHARED) if key in raw}
     for key in ("timeouts", "limits"):
         if isinstance(given.get(key), dict):
             given[key] = dict(merged[key]) | given[key]
         elif key in given and given[key] is None:
             del given[key]
     return merged | given
+
+
+def read_models(reading: Reading) -> tuple[dict[str, ModelRow], dict[str, Any]]:
+    """Return the rows of `models:` that are valid, and all of them as they were written."""
+    models: dict[str, ModelRow] = {}
+    written: dict[str, Any] = {}
+    for name in _names(reading, "models", check_model_name, example='{name: {targets: ["provider/model"]}}'):
+        written[name] = reading.value(("models", name))
+        row = reading.checked(("models", name), written[name], ModelRow)
+        if row is not None:
+            models[name] = row
+    return models, written
+
+
+def check_references(
+    models: Mapping[str, Any],
+    *,
+    report: Report,
+    configured: Collection[str],
+    skipped: Mapping[str, str],
+    discovered: Collection[str],
+    discover: bool,
+) -> list[str]:
+    """Report targets that cannot be, and return notes on those that are only left out for now.
+
+    `models` are the rows as they were written, so that one mistake in a row does not hide another. `configured`
+    are the names of provider rows, `discovered` those that discovery may bring where `discover` is on.
+    """
+    notes: list[str] = []
+    for name, row in models.items():
+        for path, target in _targets(name, row):
+            if "*" in target and "*" not in name:
+                hint = "put a * into the name too, or write the model's id"
+                report.add(path, 'a "*" here needs one in the name', hint)
+            provider = target.partition("/")[0]
+            if provider in skipped:
+                notes.append(f"{dotted(path[:4])}: provider {provider} is left out: {skipped[provider]}")
+            elif provider not in configured and not (discover and provider in discovered):
+                known = [*configured, *discovered] if discover else list(configured)
+                way_out = _way_out(provider, report, known, is_found=provider in discovered)
+                report.add(path, f'no provider is named "{provider}"', way_out)
+    return notes
+
+
+def _targets(name: str, row: Any) -> Iterator[tuple[Path, str]]:
+    """Yield every target of the row that is well formed."""
+    if not isinstance(row, dict):
+        return
+    targets = row.get("targets")
+    for position, target in enumerate(targets if isinstance(targets, list) else ()):
+        text = target.get("target") if isinstance(target, dict) else target
+        if _is_target(text):
+            yield ("models", name, "targets", position, "target"), text
+    overflow = row.get("on_context_overflow")
+    if _is_target(overflow):
+        yield ("models", name, "on_context_overflow"), overflow
+
+
+def _is_target(written: Any) -> TypeGuard[str]:
+    try:
+        return TargetName().read(written) is not None
+    except Refusal:
+        return False
+
+
+def _way_out(provider: str, report: Report, names: list[str], *, is_found: bool) -> str | None:
+    if report.crowded:
+        return None
+    if is_found:
+        return f'add a row "{provider}" under providers, or write discover: true'
+    return did_you_mean(provider, names) or f'add a row "{provider}" under providers'

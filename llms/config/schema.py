@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from llms.config.model import SECTIONS, Conduct, ModelRow
+from llms.config.names import LONGEST_MODEL, MODEL_PATTERN, PROVIDER_PATTERN
 from llms.config.values import Flag
 
 _NOT_BUILT = {"type": "null", "description": "Not built yet."}
@@ -21,17 +22,19 @@ def json_schema(option_schemas: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """
     definitions = _definitions()
     rows = _row_schema(option_schemas, definitions)
-    names = {"type": "object", "additionalProperties": {"$ref": "#/$defs/ModelRow"}}
     properties: dict[str, Any] = {
         "discover": _nullable(Flag().schema()) | {"description": "Look for providers in the environment too."},
         **{name: {"$ref": f"#/$defs/{model.__name__}"} for name, model in SECTIONS.items()},
         "providers": {
             "type": ["object", "null"],
-            "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"},
+            "propertyNames": {"pattern": PROVIDER_PATTERN},
             "additionalProperties": rows,
         },
-        "models": names
-        | {"type": ["object", "null"], "propertyNames": {"pattern": r"^(?=\S)[^\s*]*\*?[^\s*]*$", "maxLength": 300}},
+        "models": {
+            "type": ["object", "null"],
+            "propertyNames": {"pattern": MODEL_PATTERN, "maxLength": LONGEST_MODEL},
+            "additionalProperties": {"$ref": "#/$defs/ModelRow"},
+        },
         "cluster": _NOT_BUILT,
         "budgets": _NOT_BUILT,
     }

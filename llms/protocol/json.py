@@ -23,10 +23,10 @@ def loads(data: bytes) -> Any:
         if b"\\u" not in data:
             raise
         return exact_loads(data)
-    if value.__class__ is dict and any(
-        item.__class__ is float and not -_EXACT_INTEGER < item < _EXACT_INTEGER for item in value.values()
-    ):
-        return exact_loads(data)
+    if value.__class__ is dict:
+        for item in value.values():
+            if item.__class__ is float and not -_EXACT_INTEGER < item < _EXACT_INTEGER:
+                return exact_loads(data)
     return value
 
 

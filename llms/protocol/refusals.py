@@ -54,7 +54,7 @@ def error_for(refusal: Refusal) -> errors.LlmsError:
     message = told.message or f"status {refusal.status} without a message"
     retry_after = patience(refusal.headers or {}, now=refusal.now)
     error = _classify(refusal, told, f"{refusal.provider}: {message}", retry_after)
-    error.upstream_request_id = (refusal.headers or {}).get("x-request-id", "")
+    error.upstream_request_id = redact((refusal.headers or {}).get("x-request-id", ""), refusal.secrets)
     return error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from llms.protocol.chat import CompletionObject
 from llms.protocol.finish import finish_reason
@@ -11,9 +11,13 @@ from llms.protocol.parts import join_parts
 from llms.protocol.surrogates import Surrogates
 from llms.protocol.tools import ToolCalls
 
+_PLAIN_ENDS: Final = ("stop", "length", "content_filter")
+
 
 def conform_completion(item: CompletionObject, *, model: str, fallback_id: str, created: int) -> CompletionObject:
     """Return a whole answer in OpenAI's form; the same object when nothing had to change."""
+    if _is_plain(item):
+        return item
     found, made = item.get("choices"), item.get("created")
     choices = found if isinstance(found, list) else []
     mended = {
@@ -25,6 +29,33 @@ def conform_completion(item: CompletionObject, *, model: str, fallback_id: str, 
         "choices": [_mend_whole(choice, place, fallback_id) for place, choice in enumerate(choices)],
     }
     return item if same(mended, item) else mended
+
+
+def _is_plain(item: CompletionObject) -> bool:
+    """Tell whether an answer is the usual one: a single text in OpenAI's form."""
+    choices = item.get("choices")
+    if choices.__class__ is not list or len(choices) != 1 or choices[0].__class__ is not dict:
+        return False
+    choice = choices[0]
+    message = choice.get("message")
+    if message.__class__ is not dict or message.get("tool_calls") or choice.get("index") != 0:
+        return False
+    content = message.get("content")
+    return (
+        content.__class__ is str
+        and content.isascii()
+        and message.get("role") == "assistant"
+        and choice["index"].__class__ is int
+        and choice.get("finish_reason") in _PLAIN_ENDS
+        and item.get("object") == "chat.completion"
+        and item.get("created").__class__ is int
+        and item["created"] >= 1
+        and item.get("id").__class__ is str
+        and bool(item["id"] and item.get("model"))
+        and message.get("refusal") is None
+        and "reasoning_content" not in message
+        and "reasoning" not in message
+    )
 
 
 def _mend_whole(choice: object, place: int, fallback_id: str) -> dict[str, Any]:

@@ -119,7 +119,7 @@ class Failures:
                 f"{self.name}: the upstream refused the key configured for it. Put a valid one into "
                 f"providers.{self.name}.options.api_key (or the environment variable it names)."
             )
-            error.upstream_request_id = headers.get("x-request-id", "")
+            error.upstream_request_id = redact(headers.get("x-request-id", ""), self.secrets)
             return error
         return error_for(Refusal(self.name, status, _body(failure), headers, now=self._now(), secrets=self.secrets))
 

@@ -73,7 +73,7 @@ class ProviderSettings:
 
     name: str
     type: str
-    options: Any
+    options: Any = field(repr=False)
     """The row's own keys: an instance of the provider module's `Options` (a pydantic model)."""
     connect_timeout: float = 10.0
     max_event: int = 16 * 2**20

@@ -6,14 +6,14 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Final, final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from llms.protocol.chat import ChatRequest, Chunk, CompletionObject, ModelInfo, StreamUsage
 from llms.protocol.errors import LlmsError, UpstreamProtocolError
 from llms.protocol.fold import unfold
-from llms.protocol.refusals import error_for_event, is_error, objects_to
+from llms.protocol.refusals import error_for_event, is_error, objects_to, redact
 from llms.protocol.stream import ChunkReader
 from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
@@ -76,7 +76,8 @@ class OpenAICompatible:
         """Prepare addresses and headers; nothing is sent before the first chat."""
         options: Options = settings.options
         key = options.api_key.get_secret_value() if options.api_key else ""
-        secrets = tuple(value for value in (key, *_secret_headers(options.headers)) if value)
+        query = urlsplit(options.base_url).query
+        secrets = tuple(filter(None, (key, *_secrets(options.headers), *_secrets(dict(parse_qsl(query))))))
         self._settings = settings
         self._options = options
         self._endpoint = Endpoint(settings, resources, base_url=options.base_url, secrets=secrets)
@@ -87,7 +88,6 @@ class OpenAICompatible:
             **({"Authorization": f"Bearer {key}"} if key else {}),
             **options.headers,
         }
-        query = urlsplit(options.base_url).query
         self._chat_head = self._endpoint.head("POST", "chat/completions", headers, query=query)
         self._models_head = self._endpoint.head("GET", "models", headers, query=query)
         self._asks_usage = options.stream_usage == "ask"
@@ -99,7 +99,7 @@ class OpenAICompatible:
         """Yield the upstream's chunks, or its whole answer as one."""
         can_stream = self._streams and request.model not in self._whole_only
         response = await self._open(request, stream=stream and can_stream)
-        upstream_id = response.headers.get("x-request-id", "")
+        upstream_id = redact(response.headers.get("x-request-id", ""), self._endpoint.secrets)
         try:
             if not _is_stream(response, asked=stream):
                 yield self._whole(await response.whole(self._settings.max_answer), upstream_id, stream=stream)
@@ -216,9 +216,10 @@ def _model(name: str, item: Mapping[str, Any], *, owner: str) -> ModelInfo:
     )
 
 
-def _secret_headers(headers: Mapping[str, str]) -> list[str]:
-    words = ("key", "token", "secret", "auth", "cookie", "password")
-    return [value for name, value in headers.items() if any(word in name.lower() for word in words)]
+def _secrets(named: Mapping[str, str]) -> list[str]:
+    """Return the values of those headers, or parameters of an address, whose names say that they are secret."""
+    words = ("key", "token", "secret", "auth", "cookie", "password", "sig", "code")
+    return [value for name, value in named.items() if any(word in name.lower() for word in words)]
 
 
 _: ProviderFactory = OpenAICompatible

@@ -18,7 +18,7 @@ from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo, StreamUsage
 from llms.protocol.errors import LlmsError, UpstreamProtocolError
 from llms.protocol.fold import unfold
-from llms.protocol.refusals import error_for_event, objects_to
+from llms.protocol.refusals import error_for_event, objects_to, redact
 from llms.protocol.stream import ChunkReader
 from llms.providers._sdk import Built, SdkClient, hidden, let_go, secrets_of
 from llms.providers._sdk_failures import Failures
@@ -146,7 +146,7 @@ class SdkProvider:
 
     async def _read_bytes(self, response: Any) -> AsyncGenerator[Chunk, None]:
         """Read the HTTP answer behind an SDK's stream, past the SDK's own strict and slow decoding."""
-        upstream_id = response.headers.get("x-request-id", "")
+        upstream_id = redact(response.headers.get("x-request-id", ""), self._failures.secrets)
         kind = response.headers.get("Content-Type", "")
         reader = ChunkReader(provider=self._name, max_event=self._settings.max_event, secrets=self._failures.secrets)
         async with aclosing(response.aiter_bytes()) as parts:
@@ -207,7 +207,8 @@ class SdkProvider:
         if item is None:
             hint = "; name its asynchronous client in the row" if hasattr(answer, "__next__") else ""
             raise UpstreamProtocolError(f"{self._name}: the SDK gave a {type(answer).__name__}, not a completion{hint}")
-        yield self._one(item, str(getattr(answer, "_request_id", None) or ""), stream=stream)
+        upstream_id = redact(str(getattr(answer, "_request_id", None) or ""), self._failures.secrets)
+        yield self._one(item, upstream_id, stream=stream)
 
     def _one(self, item: Any, upstream_id: str, *, stream: bool) -> Chunk:
         """Return a whole answer as a chunk: as it is, or as the chunks that would have streamed it."""

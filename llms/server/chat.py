@@ -16,7 +16,7 @@ from llms.protocol.sse import encode_chunk, escape_separators
 from llms.server.access import Access
 from llms.server.body import read_json
 from llms.server.event_stream import EventStream
-from llms.server.interruption import Interruption
+from llms.server.running import Task
 from llms.server.services import Services
 
 
@@ -40,29 +40,26 @@ class Chat:
         raw = await read_json(request, self._services)
         chat = parse_chat(raw, request_id=access.request_id, hops=access.hops, stream=stream)
         access.reported = True
-        interruption = Interruption()
-        self._services.running.add(interruption)
+        running = self._services.running
+        task = running.enter()
         try:
             if chat.stream:
-                return await self._stream(request, access, chat, interruption)
+                return await self._stream(request, access, chat, task)
             return await self._whole(request, access, chat)
         except asyncio.CancelledError:
-            error = interruption.caught()
+            error = running.ended(task)
             if error is None:
                 raise
             raise error from None
         finally:
-            self._services.running.discard(interruption)
-            interruption.close()
+            running.leave(task)
 
     async def _whole(self, request: web.Request, access: Access, chat: ChatRequest) -> web.Response:
         whole = await self._services.gateway.complete(chat, route=request.path, key_id=access.caller.key_id)
         headers = {"Content-Type": "application/json", **access.headers, **_routing_headers(whole.exchange)}
         return web.Response(body=escape_separators(whole.completion.payload), headers=headers)
 
-    async def _stream(
-        self, request: web.Request, access: Access, chat: ChatRequest, interruption: Interruption
-    ) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, access: Access, chat: ChatRequest, task: Task) -> web.StreamResponse:
         services = self._services
         events = EventStream(
             request,
@@ -76,7 +73,7 @@ class Chat:
             async with answer:
                 await self._relay(answer, events)
         except asyncio.CancelledError:
-            error = interruption.caught()
+            error = services.running.ended(task)
             if error is None:
                 raise
             await _fail(events, error)

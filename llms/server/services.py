@@ -12,7 +12,7 @@ from llms.policies.keys import Keys
 from llms.policies.sessions import Sessions
 from llms.protocol.events import Event, Observer
 from llms.server.hosts import Hosts
-from llms.server.interruption import Interruption
+from llms.server.running import Running
 from llms.tasks import Tasks
 
 
@@ -34,7 +34,7 @@ class Services:
     now: Callable[[], float]
     ui: bool = True
     draining: bool = False
-    running: set[Interruption] = field(default_factory=set)
+    running: Running = field(default_factory=Running)
     """One for each chat that is being answered."""
 
     @property

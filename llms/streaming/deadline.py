@@ -38,7 +38,7 @@ class Deadline:
             self._due = self._limit
             self._what = self._overall
         if self._task is None:
-            self._task = asyncio.current_task()
+            self._task = asyncio.current_task(self._ticker.loop)
 
     def disarm(self) -> None:
         """End the wait in time."""

@@ -24,10 +24,11 @@ class Ticking(Protocol):
 class Ticker:
     """Tick all members while there are any."""
 
-    __slots__ = ("_loop", "_members", "_timer", "now")
+    __slots__ = ("_members", "_timer", "loop", "now")
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The loop of the members; None before the first."""
         self._members: set[Ticking] = set()
         self._timer: asyncio.TimerHandle | None = None
         self.now = 0.0
@@ -37,17 +38,17 @@ class Ticker:
         """Tick a member from now on."""
         self._members.add(member)
         if self._timer is None:
-            self._loop = asyncio.get_running_loop()
-            self.now = self._loop.time()
-            self._timer = self._loop.call_later(PERIOD, self._tick)
+            self.loop = asyncio.get_running_loop()
+            self.now = self.loop.time()
+            self._timer = self.loop.call_later(PERIOD, self._tick)
 
     def discard(self, member: Ticking) -> None:
         """Tick a member no more."""
         self._members.discard(member)
 
     def _tick(self) -> None:
-        assert self._loop is not None
-        self.now = now = self._loop.time()
+        assert self.loop is not None
+        self.now = now = self.loop.time()
         for member in tuple(self._members):
             member.tick(now)
-        self._timer = self._loop.call_later(PERIOD, self._tick) if self._members else None
+        self._timer = self.loop.call_later(PERIOD, self._tick) if self._members else None

@@ -429,6 +429,24 @@ class TestHeartbeats:
         assert reply.text == f"a{text}b"
         assert reply.done
 
+    @pytest.mark.xfail(strict=True, reason="EventStream sends heartbeats while the end waits for a slow client")
+    async def test_none_come_after_the_end_that_is_read_slowly(self) -> None:
+        big = event(chunk({"content": "x" * 12_000_000}, "stop"))
+        async with FakeUpstream() as upstream:
+            upstream.script(answer(self.FIRST, joined(big, event("[DONE]"))), text_stream("next"))
+            async with serving(one_upstream(upstream, more=self.MORE)) as proxy:
+                client = await RawClient.to(proxy)
+                try:
+                    await client.send(chat())
+                    await asyncio.sleep(1.5)
+                    assert (await client.reply()).done
+                    await client.send(chat())
+                    reply = await client.reply()
+                finally:
+                    client.close()
+
+        assert (reply.status, reply.text, reply.done) == (200, "next", True)
+
     async def test_a_failure_after_one_is_an_error_event(self) -> None:
         late = answer(pause(0.8), joined(head(503), raw(json.dumps({"error": TOLD}).encode())), framing="close")
         reply, proxy = await stream(late, more=self.MORE)
