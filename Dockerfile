@@ -1,12 +1,12 @@
 # syntax=docker/dockerfile:1
-FROM python:3.13-slim AS build
+FROM python:3.11-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY llms ./llms
 RUN python -m venv /opt/llms \
  && /opt/llms/bin/pip install --no-cache-dir --disable-pip-version-check '.[local]'
 
-FROM python:3.13-slim
+FROM python:3.11-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libgomp1 \
  && rm -rf /var/lib/apt/lists/* \

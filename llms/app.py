@@ -65,10 +65,10 @@ class Engine:
         self._resources = Resources(
             http=self._session, pool=self._pool, clock=time.monotonic, now=time.time, environ=self._environ
         )
+        self.tasks = Tasks()
         self._health = Health(clock=time.monotonic, cooldown=self._cooldown)
         self._metrics = Metrics(known_model=self._knows)
-        self._listing = Listing(fleet=self._fleet, clock=time.monotonic)
-        self.tasks = Tasks()
+        self._listing = Listing(fleet=self._fleet, clock=time.monotonic, tasks=self.tasks)
         self._observers: list[Observer] = [self._metrics, *observers]
         self.gateway = Gateway(
             self._assemble(),
@@ -111,6 +111,7 @@ class Engine:
         self.services.hosts = _hosts(config)
         self.services.sessions.keep(self.services.keys.callers)
         await self._swap()
+        self.tasks.spawn(self.find_local_servers(), name="find local servers")
 
     def drain(self) -> None:
         """Take no new requests from now on."""
@@ -121,7 +122,9 @@ class Engine:
         self.services.running.end(stopping())
 
     async def find_local_servers(self) -> None:
-        """Look for local servers on their usual ports; put a change in force."""
+        """Look for local servers on their usual ports, where discovery is on; put a change in force."""
+        if not self._config.discover:
+            return
         port = self._config.server.port
         found = await discover.local_servers(self._session(), self._environ, own_port=port)
         names = {row.name: row for row in found}
@@ -149,9 +152,8 @@ class Engine:
                 active_requests=lambda: len(self.gateway.live), queue_depth=self._queued, providers_up=self._up
             )
             stack.push_async_callback(self.tasks.close)
-            if self._config.discover:
-                self.tasks.spawn(self.find_local_servers(), name="find local servers")
-                self.tasks.every(lambda: _PROBE_EVERY, self.find_local_servers, name="find local servers")
+            self.tasks.spawn(self.find_local_servers(), name="find local servers")
+            self.tasks.every(lambda: _PROBE_EVERY, self.find_local_servers, name="find local servers")
             self.tasks.spawn(self._listing.refresh(), name="list models")
             yield
 
@@ -207,7 +209,7 @@ def create_app(config: Config, *, environ: Mapping[str, str] | None = None) -> w
 
 
 def data_dir(config: Config, environ: Mapping[str, str]) -> Path:
-    """Return where usage and models are kept: LLMS_DATA_DIR, server.data_dir, or the user's data directory."""
+    """Return where usage is kept: LLMS_DATA_DIR, server.data_dir, or the user's data directory."""
     given = environ.get("LLMS_DATA_DIR") or config.server.data_dir
     if given:
         return Path(given).expanduser()

@@ -71,8 +71,8 @@ TOPICS = (
     ),
     Topic(
         "llms",
-        "llms is a proxy for language models. One command, llms serve, gives every OpenAI or Anthropic client "
-        "a dependable stream from any model, in the cloud or on your own machine, with a web chat on top.",
+        "llms is a proxy for language models. One command, llms serve, gives every OpenAI client a dependable "
+        "stream from any model, in the cloud or on your own machine.",
         """
         what is llms | what is this | what does llms do | what's llms | tell me about llms | explain llms |
         describe llms | what is this program | what is this server | what is this project | what is this app |
@@ -167,8 +167,8 @@ TOPICS = (
     ),
     Topic(
         "anthropic client",
-        "Claude Code and the Anthropic client work too. "
-        "Set ANTHROPIC_BASE_URL=http://127.0.0.1:8000 and they talk to llms, whatever model stands behind it.",
+        "I answer in the form of the OpenAI API. Point any client that speaks it at http://127.0.0.1:8000/v1; "
+        "GET /openapi.json shows everything that this version of llms understands.",
         """
         how do i use claude code | how do i use claude code with llms | can i use claude code |
         does claude code work | how do i use the anthropic client | how do i use the anthropic sdk |
@@ -192,7 +192,7 @@ TOPICS = (
     ),
     Topic(
         "cancel",
-        "In the web chat press the stop button. In a program close the stream or simply leave: "
+        "In a terminal press Ctrl-C. In a program close the stream or simply leave: "
         "llms notices at once and stops the model too, so that no more tokens are spent.",
         """
         how do i cancel | how do i stop | how do i cancel a request | how do i stop a request |
@@ -207,7 +207,7 @@ TOPICS = (
     ),
     Topic(
         "places",
-        "The API is at http://127.0.0.1:8000/v1, the web chat at http://127.0.0.1:8000/ and the metrics at "
+        "The API is at http://127.0.0.1:8000/v1, the web page at http://127.0.0.1:8000/ and the metrics at "
         "http://127.0.0.1:8000/metrics. If you chose another port, use that one.",
         """
         where is the api | where is the web chat | where is the chat | where is the ui |
@@ -249,8 +249,7 @@ TOPICS = (
     ),
     Topic(
         "models",
-        "Run llms models in a terminal, or ask the API: GET http://127.0.0.1:8000/v1/models. "
-        "The web chat shows the same list at the top.",
+        "Run llms models in a terminal, or ask the API: GET http://127.0.0.1:8000/v1/models.",
         """
         which models are there | which models do you have | what models are there |
         what models are available | which models are available | list models | list the models |

@@ -58,7 +58,7 @@ def _print_addresses(engine: Engine, config: Config, base: str, page: str) -> No
     closed = keys_required(config)
     print(f"\n  API   {base}/v1")
     if config.ui.enabled:
-        print(f"  Chat  {page}" + ("   (this link signs in once)" if closed else ""))
+        print(f"  Page  {page}" + ("   (this link signs in once)" if closed else ""))
     print(f"\n  export OPENAI_BASE_URL={base}/v1 OPENAI_API_KEY={'$LLMS_API_KEY' if closed else 'none'}")
     auth = ' -H "Authorization: Bearer $LLMS_API_KEY"' if closed else ""
     body = f'{{"model":"{_example_model(engine)}","stream":true,"messages":[{{"role":"user","content":"hello"}}]}}'

@@ -58,7 +58,7 @@ def _refusal(host: str, number: int) -> str:
 
 
 def data(folder: Path) -> Finding:
-    """Tell whether usage and models can be stored."""
+    """Tell whether usage can be stored."""
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     fix = "Make it yours to write, or set LLMS_DATA_DIR to another folder."
     if not there.is_dir():

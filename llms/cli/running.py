@@ -37,7 +37,7 @@ _CLOSE_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Flags:
     """What the command line asks for."""
 
     config: str | None
@@ -68,7 +68,7 @@ class Plan:
 class Desk:
     """What stays the same while configurations come and go."""
 
-    plan: Plan
+    flags: Flags
     port: int
     redactor: Redactor
     request_log: RequestLog
@@ -76,17 +76,17 @@ class Desk:
     """Held back for a moment, and written when the server ends."""
 
 
-def run(plan: Plan) -> None:
+def run(flags: Flags) -> None:
     """Serve until told to stop."""
-    config = plan.apply(configuration(plan.config))
+    config = flags.apply(configuration(flags.config))
     _refuse_open_door(config)
     sock = bind(config.server.host, config.server.port)
     config = _with_port(config, sock.getsockname()[1])
     redactor = Redactor(secrets_of(config, os.environ))
     pretty = sys.stderr.isatty()
     lines = Batched(sys.stderr.buffer)
-    log = configure(level=plan.log_level, pretty=pretty, stream=sys.stderr if pretty else lines, redactor=redactor)
-    desk = Desk(plan, config.server.port, redactor, RequestLog(log), lines)
+    log = configure(level=flags.log_level, pretty=pretty, stream=sys.stderr if pretty else lines, redactor=redactor)
+    desk = Desk(flags, config.server.port, redactor, RequestLog(log), lines)
     if config.server.workers > 1:
         from llms.cli.workers import supervise
 
@@ -143,7 +143,7 @@ async def _main(desk: Desk, config: Config, sock: socket.socket, *, first: bool)
             watching = _watch(desk, Path(config.source), engine, _on_hangup())
             engine.tasks.spawn(watching, name="watch configuration")
         if first:
-            announce(engine, config, open_browser=desk.plan.open_browser)
+            announce(engine, config, open_browser=desk.flags.open_browser)
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
@@ -213,7 +213,7 @@ async def _watch(desk: Desk, path: Path, engine: Engine, told: asyncio.Event) ->
 
 async def _reload(desk: Desk, path: Path, engine: Engine) -> None:
     try:
-        config = _with_port(desk.plan.apply(await asyncio.to_thread(read, str(path))), desk.port)
+        config = _with_port(desk.flags.apply(await asyncio.to_thread(read, str(path))), desk.port)
     except ConfigError as error:
         _log.error("configuration not changed: the file has problems", problems=str(error).splitlines())
         return

@@ -30,6 +30,6 @@ def serve(config: str | None, no_discover: bool, no_ui: bool, insecure: bool, lo
       llms serve --port 9000 --config providers.yaml
       LLMS_API_KEY=secret llms serve --host 0.0.0.0
     """
-    from llms.cli.running import Plan, run
+    from llms.cli.running import Flags, run
 
-    run(Plan(config, no_discover=no_discover, no_ui=no_ui, insecure=insecure, log_level=log_level, **flags))
+    run(Flags(config, no_discover=no_discover, no_ui=no_ui, insecure=insecure, log_level=log_level, **flags))

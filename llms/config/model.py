@@ -94,7 +94,7 @@ class Server(Section):
     allowed_hosts: Texts = Field(default=(), description="Further names in the Host header that are answered.")
     cors_origins: Texts = Field(default=(), description="Web origins whose pages may call the API.")
     data_dir: Annotated[str | None, Text(optional=True)] = Field(
-        default=None, description="Where usage and models are kept; LLMS_DATA_DIR overrides it."
+        default=None, description="Where usage is kept; LLMS_DATA_DIR overrides it."
     )
 
 

@@ -10,6 +10,7 @@ import structlog
 
 from llms.gateway.fleet import Fleet, Member
 from llms.protocol.errors import LlmsError
+from llms.tasks import Tasks
 
 _log = structlog.get_logger()
 FRESH_SECONDS: Final = 60.0
@@ -23,19 +24,22 @@ PATIENCE: Final = 5.0
 class Listing:
     """Ask providers for their models, each at most once at a time."""
 
-    def __init__(self, *, fleet: Callable[[], Fleet], clock: Callable[[], float]) -> None:
-        """Take the fleet in service."""
+    def __init__(self, *, fleet: Callable[[], Fleet], clock: Callable[[], float], tasks: Tasks) -> None:
+        """Take the fleet in service; `tasks` keeps a round that its first caller leaves."""
         self._fleet = fleet
         self._clock = clock
+        self._tasks = tasks
         self._running: asyncio.Task[None] | None = None
 
     async def refresh(self) -> None:
         """Ask those whose list is unknown or old; return when all have answered or failed."""
+        if self._running is not None and not self._running.done():
+            await asyncio.shield(self._running)
+        due = [member for member in self._fleet().members.values() if self._due(member)]
+        if not due:
+            return
         if self._running is None or self._running.done():
-            due = [member for member in self._fleet().members.values() if self._due(member)]
-            if not due:
-                return
-            self._running = asyncio.get_running_loop().create_task(self._ask(due), name="list models")
+            self._running = self._tasks.spawn(self._ask(due), name="list models")
         await asyncio.shield(self._running)
 
     def _due(self, member: Member) -> bool:

@@ -18,6 +18,8 @@ CompletionObject = dict[str, Any]
 
 FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 
+_MODEL_KEYS: Final = frozenset({"id", "object", "created", "owned_by"})
+
 StreamUsage = Literal["ask", "native", "none"]
 """How an upstream tells usage in a stream: asked by `stream_options`, by itself, or not at all."""
 
@@ -218,3 +220,14 @@ class ModelInfo:
     owned_by: str = ""
     created: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, name: str, item: Mapping[str, Any], *, owner: str) -> ModelInfo:
+        """Read an entry of an upstream's list, called `name` there; what is not OpenAI's goes into `extra`."""
+        created = item.get("created")
+        return cls(
+            name,
+            owned_by=str(item.get("owned_by") or owner),
+            created=created if isinstance(created, int) else 0,
+            extra={key: value for key, value in item.items() if key not in _MODEL_KEYS},
+        )

@@ -15,8 +15,6 @@ Event: TypeAlias = tuple[bytes, bytes]
 
 DONE: Final = b"data: [DONE]\n\n"
 PING: Final = b": ping\n\n"
-PING_WITH_IDS: Final = b": ping\n"
-"""No blank line: clients that remember an id dispatch at every blank line, and die of an event without data."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 _MAX_EVENT: Final = 16 * 1024 * 1024

@@ -201,19 +201,8 @@ def _models(listed: Any, *, owner: str) -> Sequence[ModelInfo]:
         item = row if isinstance(row, dict) else {"id": row}
         name = item.get("id") or item.get("name") or item.get("model")
         if isinstance(name, str) and 0 < len(name) <= _LONGEST_ID:
-            found.setdefault(name, _model(name, item, owner=owner))
+            found.setdefault(name, ModelInfo.of(name, item, owner=owner))
     return list(found.values())
-
-
-def _model(name: str, item: Mapping[str, Any], *, owner: str) -> ModelInfo:
-    created = item.get("created")
-    extra = {key: value for key, value in item.items() if key not in ("id", "object", "created", "owned_by")}
-    return ModelInfo(
-        name,
-        owned_by=str(item.get("owned_by") or owner),
-        created=created if isinstance(created, int) else 0,
-        extra=extra,
-    )
 
 
 def _secrets(named: Mapping[str, str]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, Final, final
 
@@ -259,7 +259,7 @@ async def _listed(listing: Any, *, owner: str) -> AsyncIterator[ModelInfo]:
         name = item.get("id") or item.get("name") or item.get("model")
         if isinstance(name, str) and name and name not in seen:
             seen.add(name)
-            yield _model(name, item, owner=owner)
+            yield ModelInfo.of(name, item, owner=owner)
         left -= 1
         if not left:
             return
@@ -274,17 +274,6 @@ async def _rows(listing: Any) -> AsyncIterator[Any]:
         listing = listing.get("data", listing.get("models"))
     for row in getattr(listing, "data", listing):
         yield row
-
-
-def _model(name: str, item: Mapping[str, Any], *, owner: str) -> ModelInfo:
-    created = item.get("created")
-    extra = {key: value for key, value in item.items() if key not in ("id", "object", "created", "owned_by")}
-    return ModelInfo(
-        name,
-        owned_by=str(item.get("owned_by") or owner),
-        created=created if isinstance(created, int) else 0,
-        extra=extra,
-    )
 
 
 _: ProviderFactory = SdkProvider

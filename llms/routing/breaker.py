@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from llms.routing.window import Window
+from llms.routing.rolling import Rolling
 
 State = Literal["closed", "open", "half_open"]
 
@@ -30,7 +30,7 @@ class Breaker:
         self.cooldown = cooldown
         self.in_a_row = 0
         """Failures since the last success."""
-        self._requests = Window(_SECONDS)
+        self._requests = Rolling(_SECONDS)
         self._open_until: float | None = None
         self._probe_until = 0.0
         self._growth = 1

@@ -9,8 +9,8 @@ from typing import Final
 
 from llms.protocol.errors import LlmsError, UpstreamError, UpstreamRejected
 from llms.routing.breaker import Breaker, State
+from llms.routing.rolling import Rolling
 from llms.routing.routes import Target
-from llms.routing.window import Window
 
 _BUDGET_SECONDS: Final = 60.0
 _BUDGET_SHARE: Final = 0.2
@@ -162,7 +162,7 @@ class _Record:
 
     def __init__(self, cooldown: float) -> None:
         self.breaker = Breaker(cooldown=cooldown)
-        self.requests = Window(_BUDGET_SECONDS)
+        self.requests = Rolling(_BUDGET_SECONDS)
         """All attempts plain, retries marked as well."""
         self.inflight = 0
         self.latency: float | None = None

@@ -65,7 +65,7 @@ class Connection(RequestHandler):
     ) -> web.StreamResponse:
         """Answer malformed HTTP in our envelope; nothing of it is echoed or logged with a traceback."""
         headers = own_headers(request)
-        if status >= 500:
+        if status >= 500 and not isinstance(exc, ConnectionError):
             _log.error("request failed", request_id=headers["x-request-id"], path=request.path, exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun")

@@ -124,9 +124,10 @@ class FakeUpstream:
 
     async def __aenter__(self) -> Self:
         """Take a free port and listen on it."""
-        self._socket = socket.create_server(("127.0.0.1", 0)) if not self._refuses else socket.socket()
+        # asyncio sends small writes at once (TCP_NODELAY) only where the socket names its protocol.
+        self._socket = socket.socket(proto=socket.IPPROTO_TCP)
+        self._socket.bind(("127.0.0.1", 0))
         if self._refuses:
-            self._socket.bind(("127.0.0.1", 0))
             return self
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Connection(self), sock=self._socket, backlog=_BACKLOG)

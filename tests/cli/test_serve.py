@@ -36,7 +36,7 @@ async def test_it_prints_its_addresses_answers_and_ends_on_sigterm(home: Home, s
     home.write(ECHO)
     async with serve() as server:
         assert f"API   {server.url}/v1\n" in server.announced
-        assert f"Chat  {server.url}/\n" in server.announced
+        assert f"Page  {server.url}/\n" in server.announced
         assert f"export OPENAI_BASE_URL={server.url}/v1 OPENAI_API_KEY=none\n" in server.announced
         assert ["a", "echo", "ready", "providers.yaml"] in [line.split() for line in server.announced.splitlines()]
         assert await get(f"{server.url}/health") == (200, {"status": "ok"})

@@ -88,10 +88,12 @@ async def nothing_is_left(proxy: Proxy, tasks: int, *, idle: int) -> None:
 
 
 async def quiet(proxy: Proxy) -> int:
-    """Wait for the end of what every proxy does at its start; return how many tasks stand."""
+    """Wait until the models are listed, as at every start; return how many tasks stand."""
+    member = proxy.engine.gateway.fleet.members["up"]
     async with asyncio.timeout(5):
-        while proxy.engine.tasks._tasks:
+        while member.listed is None:
             await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
     return len(asyncio.all_tasks())
 
 

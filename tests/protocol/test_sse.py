@@ -15,7 +15,6 @@ from llms.protocol.chat import Chunk
 from llms.protocol.sse import (
     DONE,
     PING,
-    PING_WITH_IDS,
     Decoder,
     Event,
     EventTooLong,
@@ -239,9 +238,8 @@ def test_encoded_forms() -> None:
     assert encode(b"{}", name="ping") == b"event: ping\ndata: {}\n\n"
     assert encode(b"a\r\nb", event_id=0) == b"id: 0\ndata: a\ndata: b\n\n"
     assert decode(DONE) == [(b"", b"[DONE]")]
-    assert decode(PING, PING_WITH_IDS) == []
+    assert decode(PING) == []
     assert PING.endswith(b"\n\n")
-    assert not PING_WITH_IDS.endswith(b"\n\n")
 
 
 @pytest.mark.parametrize("broken", ["a\nb", "a\rb", "a\0b"])

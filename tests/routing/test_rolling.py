@@ -5,17 +5,17 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llms.routing.window import Window
+from llms.routing.rolling import Rolling
 
 
 def test_an_empty_window_counts_nothing() -> None:
-    window = Window(10.0)
+    window = Rolling(10.0)
     window.forget(5.0)
     assert (window.plain, window.marked) == (0, 0)
 
 
 def test_events_are_forgotten_after_the_window() -> None:
-    window = Window(10.0)
+    window = Rolling(10.0)
     window.add(0.0, marked=False)
     window.add(5.0, marked=True)
     window.forget(9.9)
@@ -27,7 +27,7 @@ def test_events_are_forgotten_after_the_window() -> None:
 
 
 def test_clear_starts_again() -> None:
-    window = Window(10.0)
+    window = Rolling(10.0)
     window.add(1.0, marked=True)
     window.clear()
     window.add(1.0, marked=False)
@@ -36,7 +36,7 @@ def test_clear_starts_again() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.booleans()), max_size=200))
 def test_counts_lie_between_nine_and_ten_tenths_of_the_window(steps: Iterable[tuple[float, bool]]) -> None:
-    window, events, now = Window(10.0), [], 100.0
+    window, events, now = Rolling(10.0), [], 100.0
     for wait, marked in steps:
         now += wait
         window.add(now, marked=marked)
@@ -48,7 +48,7 @@ def test_counts_lie_between_nine_and_ten_tenths_of_the_window(steps: Iterable[tu
 
 
 def test_memory_does_not_grow_with_events() -> None:
-    window = Window(10.0)
+    window = Rolling(10.0)
     for n in range(100_000):
         window.add(n / 100, marked=n % 2 == 0)
     assert len(window._slots) <= 11

@@ -8,7 +8,7 @@ from typing import Final
 _SLOTS: Final = 10
 
 
-class Window:
+class Rolling:
     """Count plain and marked events of the last `seconds`, forgotten a tenth of that at a time."""
 
     __slots__ = ("_slots", "_width", "marked", "plain")
