@@ -17,7 +17,7 @@ from aiohttp import web
 from llms.config.diff import diff
 from llms.config.model import Config, ProviderRow
 from llms.gateway import Fleet, Gateway
-from llms.gateway.assemble import assemble, retire
+from llms.gateway.assemble import assemble, dropped
 from llms.gateway.listing import Listing
 from llms.policies.keys import Keys
 from llms.policies.sessions import Sessions
@@ -37,6 +37,9 @@ from llms.telemetry.usage import UsageRecorder
 
 _log = structlog.get_logger()
 _PROBE_EVERY: Final = 60.0
+_LIST_EVERY: Final = 300.0
+_MISSES: Final = 3
+"""Probes in a row that a local server may miss before it counts as gone."""
 _FIXED: Final = (
     ("server", "host"),
     ("server", "port"),
@@ -59,6 +62,7 @@ class Engine:
         self._config = config
         self._environ = os.environ if environ is None else environ
         self._found: dict[str, discover.Found] = {}
+        self._missed: dict[str, int] = {}
         self._http: aiohttp.ClientSession | None = None
         self._rng = random.Random()  # noqa: S311 - shares load, guards nothing
         self._pool = Pool(clock=time.monotonic)
@@ -119,6 +123,8 @@ class Engine:
 
     def interrupt(self) -> None:
         """End every chat with an error, as an event where its stream has begun, that says the server stops."""
+        for exchange in self.gateway.live:
+            exchange.error = stopping()
         self.services.running.end(stopping())
 
     async def find_local_servers(self) -> None:
@@ -127,12 +133,14 @@ class Engine:
             return
         port = self._config.server.port
         found = await discover.local_servers(self._session(), self._environ, own_port=port)
-        names = {row.name: row for row in found}
-        gone = [name for name, row in self._found.items() if row.why.startswith("answers") and name not in names]
-        if gone or names.keys() - self._found.keys():
+        here = {row.name: row for row in found}
+        known = {name for name, row in self._found.items() if row.local}
+        self._missed = {name: self._missed.get(name, 0) + 1 for name in known - here.keys()}
+        gone = [name for name, misses in self._missed.items() if misses >= _MISSES]
+        if gone or here.keys() - known:
             for name in gone:
                 del self._found[name]
-            self._found.update(names)
+            self._found.update(here)
             await self._swap()
 
     @property
@@ -155,6 +163,7 @@ class Engine:
             self.tasks.spawn(self.find_local_servers(), name="find local servers")
             self.tasks.every(lambda: _PROBE_EVERY, self.find_local_servers, name="find local servers")
             self.tasks.spawn(self._listing.refresh(), name="list models")
+            self.tasks.every(lambda: _LIST_EVERY, self._listing.refresh, name="list models")
             yield
 
     def _assemble(self, previous: Fleet | None = None) -> Fleet:
@@ -171,11 +180,12 @@ class Engine:
         previous = self.gateway.fleet
         self.gateway.fleet = self._assemble(previous)
         self.tasks.spawn(self._listing.refresh(), name="list models")
-        await retire(previous, self.gateway.fleet)
+        for member in dropped(previous, self.gateway.fleet):
+            self.tasks.spawn(member.retire(), name=f"retire {member.row.name}")
 
     async def _close_members(self) -> None:
         for member in self.gateway.fleet.members.values():
-            await member.retire()
+            await member.close()
 
     def _fleet(self) -> Fleet:
         return self.gateway.fleet

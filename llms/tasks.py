@@ -46,4 +46,7 @@ class Tasks:
 async def _repeat(seconds: Callable[[], float], work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
     while True:
         await asyncio.sleep(seconds())
-        await work()
+        try:
+            await work()
+        except Exception:
+            _log.exception("a repeated duty failed; it goes on")

@@ -90,12 +90,14 @@ class Answer:
                     disarm()
                     seen = None
         except asyncio.CancelledError:
-            late = deadline.expired()
-            if late is None:
+            disarm()
+            error = deadline.caught(lease.target.provider)
+            if error is None:
                 raise
-            self._break_off(late)
+            self._break_off(error)
             seen = None
         except Exception as failure:
+            disarm()
             self._break_off(provider_error(failure, provider=lease.target.provider))
             seen = None
         if not self._conform.complete:

@@ -40,11 +40,9 @@ def assemble(
     return Fleet(config, members, catalog, Planner(health=health, rng=rng))
 
 
-async def retire(previous: Fleet, current: Fleet) -> None:
-    """Let go of the members that the current fleet does not use any more."""
-    for name, member in previous.members.items():
-        if current.members.get(name) is not member:
-            await member.retire()
+def dropped(previous: Fleet, current: Fleet) -> list[Member]:
+    """Return the members that the current fleet does not use any more."""
+    return [member for name, member in previous.members.items() if current.members.get(name) is not member]
 
 
 def _build(row: ProviderRow, resources: Resources) -> Member:

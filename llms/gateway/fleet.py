@@ -22,9 +22,9 @@ _log = structlog.get_logger()
 
 @final
 class Member:
-    """One provider in service; closed when it is retired and its last request is over."""
+    """One provider in service; once retired it is closed when its last user has left."""
 
-    __slots__ = ("_retired", "asked_at", "listed", "problem", "provider", "row", "running", "slots")
+    __slots__ = ("_idle", "asked_at", "listed", "problem", "provider", "row", "running", "slots")
 
     def __init__(self, row: ProviderRow, provider: Provider | None, *, problem: str = "") -> None:
         """Take a built provider, or the `problem` that kept it from being built."""
@@ -36,7 +36,7 @@ class Member:
         self.listed: list[ModelInfo] | None = None
         """What it said it serves; None until it told."""
         self.asked_at: float | None = None
-        self._retired = False
+        self._idle: asyncio.Event | None = None
 
     def require(self) -> Provider:
         """Return the provider; raise when it could not be built."""
@@ -45,20 +45,34 @@ class Member:
         return self.provider
 
     def enter(self) -> None:
-        """Count a request in."""
+        """Count a user in: a request that may come to this provider, or an attempt at it."""
         self.running += 1
 
-    async def leave(self) -> None:
-        """Count a request out; the last one out of a retired provider closes it."""
+    def leave(self) -> None:
+        """Count a user out."""
         self.running -= 1
-        if self._retired and not self.running:
-            await self._close()
+        if self._idle is not None and not self.running:
+            self._idle.set()
 
     async def retire(self) -> None:
-        """Take no new work; close now, or when the last request is over."""
-        self._retired = True
-        if not self.running:
-            await self._close()
+        """Wait for the last user to leave, then close; at once when this task is cancelled."""
+        try:
+            if self.running:
+                self._idle = asyncio.Event()
+                await self._idle.wait()
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Let go of what the provider holds; a provider that fails at it is logged."""
+        if not isinstance(self.provider, SupportsClose):
+            return
+        provider, self.provider = self.provider, None
+        self.problem = "closed"
+        try:
+            await provider.close()
+        except Exception:
+            _log.exception("provider failed to close", provider=self.row.name)
 
     async def list(self, *, patience: float) -> list[ModelInfo]:
         """Ask what it serves, for at most `patience` seconds; raise an LlmsError."""
@@ -73,12 +87,6 @@ class Member:
         except Exception as failure:
             _log.exception("provider failed to list models", provider=self.row.name)
             raise UpstreamError(f"{self.row.name}: {type(failure).__name__} while listing models") from failure
-
-    async def _close(self) -> None:
-        if isinstance(self.provider, SupportsClose):
-            provider, self.provider = self.provider, None
-            self.problem = "closed"
-            await provider.close()
 
 
 @final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar, final
@@ -13,13 +14,10 @@ from llms.gateway.answer import Answer, Whole
 from llms.gateway.exchange import Exchange
 from llms.gateway.fleet import Fleet, Member
 from llms.gateway.lease import Lease
-from llms.protocol import json
-from llms.protocol.chat import ChatRequest, Chunk, Completion, CompletionObject
-from llms.protocol.conform import Conform
-from llms.protocol.errors import LlmsError, ModelNotFound, UpstreamProtocolError, UpstreamTruncated
+from llms.gateway.receiving import collect, commit
+from llms.protocol.chat import ChatRequest
+from llms.protocol.errors import LlmsError, ModelNotFound
 from llms.protocol.events import Observer
-from llms.protocol.fold import Fold
-from llms.protocol.whole import conform_completion
 from llms.routing.catalog import Route, Target
 from llms.routing.health import Health
 from llms.routing.planner import Plan
@@ -29,7 +27,6 @@ from llms.streaming.ticker import Ticker
 
 _log = structlog.get_logger()
 _LIST_PATIENCE = 5.0
-_LEAST_PATIENCE = 0.001
 T = TypeVar("T")
 
 
@@ -63,7 +60,7 @@ class Gateway:
         """Return a committed stream; raise an LlmsError when no target gave a first chunk."""
         exchange = self._exchange(request, route=route, key_id=key_id, stream=True)
         try:
-            return await self._try(request, exchange, self._commit)
+            return await self._try(request, exchange, commit)
         except BaseException as failure:
             exchange.failed(failure)
             raise
@@ -73,7 +70,7 @@ class Gateway:
         exchange = self._exchange(request, route=route, key_id=key_id, stream=False)
         exchange.window = "whole_answer"
         try:
-            whole = await self._try(request, exchange, self._collect)
+            whole = await self._try(request, exchange, collect)
         except BaseException as failure:
             exchange.failed(failure)
             raise
@@ -82,18 +79,14 @@ class Gateway:
         return whole
 
     async def route(self, name: str) -> Route:
-        """Resolve a model id; providers that never told what they serve are asked before giving up."""
+        """Resolve a model id; providers whose list is unknown or old are asked before giving up."""
         catalog = self.fleet.catalog
         try:
             return catalog.resolve(name)
         except ModelNotFound:
-            if not catalog.unlisted():
-                raise
-        try:
-            async with asyncio.timeout(_LIST_PATIENCE):
-                await self._refresh()
-        except TimeoutError:
-            _log.info("model lists are still on their way", missing=sorted(catalog.unlisted()))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LIST_PATIENCE):
+                    await self._refresh()
         return self.fleet.catalog.resolve(name)
 
     def _exchange(self, request: ChatRequest, *, route: str, key_id: str, stream: bool) -> Exchange:
@@ -116,8 +109,11 @@ class Gateway:
         fleet = self.fleet
         plan = fleet.planner.plan(route)
         attempts: Attempts | None = None
-        deadline = Deadline(self.ticker, total=fleet.members[plan.targets[0].provider].row.timeouts.total)
+        members = _users_of(plan, fleet)
+        deadline = Deadline(self.ticker, total=members[0].row.timeouts.total)
         step = Step(plan.targets[0], "first", 0.0)
+        for member in members:
+            member.enter()
         try:
             while True:
                 try:
@@ -133,6 +129,9 @@ class Gateway:
         except BaseException:
             deadline.close()
             raise
+        finally:
+            for member in members:
+                member.leave()
 
     def _attempts(self, fleet: Fleet, plan: Plan) -> Attempts:
         """Return who decides what follows a failed first attempt."""
@@ -185,85 +184,19 @@ class Gateway:
         deadline.arm(0, f"{member.row.name}: no free slot in time")
         try:
             await member.slots.wait(exchange.key_id)
+            exchange.window = window
         except asyncio.CancelledError as cancelled:
-            raise deadline.expired() or cancelled from None
+            raise deadline.caught(member.row.name) or cancelled from None
+        except LlmsError:
+            exchange.window = window
+            raise
         finally:
             deadline.disarm()
             exchange.queued += self._clock() - since
-        exchange.window = window
-
-    async def _commit(self, lease: Lease, request: ChatRequest, exchange: Exchange) -> Answer:
-        """Wait for the first chunk that clients may see."""
-        conform = Conform(
-            model=lease.target.model,
-            fallback_id=f"chatcmpl-{request.request_id}",
-            created=int(exchange.started),
-            include_usage=request.include_usage,
-        )
-        lease.start(request, stream=True)
-        patience = lease.member.row.timeouts.first_chunk
-        seen = None
-        while seen is None:
-            chunk = await lease.pull(patience, f"{lease.target.provider}: no first chunk within {patience:g} s")
-            if chunk is None:
-                raise UpstreamTruncated(f"{lease.target.provider}: the stream ended before its first chunk")
-            exchange.skipped += chunk.skipped
-            exchange.upstream_request_id = chunk.upstream_request_id or exchange.upstream_request_id
-            seen = conform.apply(chunk)
-        lease.committed()
-        exchange.ttft = exchange.elapsed()
-        exchange.window = "streaming"
-        return Answer(seen, lease=lease, conform=conform, exchange=exchange)
-
-    async def _collect(self, lease: Lease, request: ChatRequest, exchange: Exchange) -> Whole:
-        """Wait for everything and fold it to one answer."""
-        patience = lease.member.row.timeouts.answer
-        silent = f"{lease.target.provider}: no answer within {patience:g} s"
-        lease.start(request, stream=False)
-        first = await lease.pull(patience, silent)
-        if first is None:
-            raise UpstreamProtocolError(f"{lease.target.provider}: the upstream ended without an answer")
-        lease.committed()
-        exchange.ttft = exchange.elapsed()
-        exchange.chunks = first.count
-        exchange.upstream_request_id = first.upstream_request_id
-        item, payload = first.objects[0], first.bytes_of[0] if first.bytes_of else None
-        if not _is_whole(item):
-            item, payload = await self._fold(first, lease, request, exchange), None
-        created = int(exchange.started)
-        whole = conform_completion(
-            item, model=lease.target.model, fallback_id=f"chatcmpl-{request.request_id}", created=created
-        )
-        completion = Completion(whole, payload if payload is not None and whole is item else json.dumps(whole))
-        exchange.usage = completion.usage or exchange.usage
-        exchange.finish_reason = whole["choices"][0]["finish_reason"]
-        lease.deadline.close()
-        await lease.close()
-        return Whole(completion, exchange)
-
-    async def _fold(self, first: Chunk, lease: Lease, request: ChatRequest, exchange: Exchange) -> CompletionObject:
-        patience = lease.member.row.timeouts.answer
-        silent = f"{lease.target.provider}: no whole answer within {patience:g} s"
-        conform = Conform(
-            model=lease.target.model,
-            fallback_id=f"chatcmpl-{request.request_id}",
-            created=int(exchange.started),
-            include_usage=True,
-        )
-        fold = Fold()
-        chunk: Chunk | None = first
-        while chunk is not None:
-            seen = conform.apply(chunk)
-            if seen is not None:
-                fold.add(seen.objects)
-            chunk = await lease.pull(max(_LEAST_PATIENCE, patience - lease.seconds()), silent)
-        if not conform.complete:
-            raise UpstreamTruncated(f"{lease.target.provider}: the answer ended without a finish reason")
-        if (last := conform.last()) is not None:
-            fold.add(last.objects)
-        return fold.completion()
 
 
-def _is_whole(item: CompletionObject) -> bool:
-    choices = item.get("choices")
-    return isinstance(choices, list) and bool(choices) and isinstance(choices[0], dict) and "message" in choices[0]
+def _users_of(plan: Plan, fleet: Fleet) -> list[Member]:
+    """Return the providers that a request may come to; they are not closed while it might."""
+    overflow = plan.route.overflow
+    targets = plan.targets if overflow is None else (*plan.targets, overflow)
+    return [fleet.members[target.provider] for target in targets]

@@ -24,7 +24,7 @@ _SETTLE_SECONDS: Final = 1.0
 class Lease:
     """Hold a target from the start of an attempt to the end of its answer."""
 
-    __slots__ = ("_clock", "_health", "_since", "deadline", "member", "source", "target")
+    __slots__ = ("_clock", "_closed", "_health", "_since", "deadline", "member", "source", "target")
 
     def __init__(
         self, target: Target, member: Member, *, health: Health, deadline: Deadline, clock: Callable[[], float]
@@ -36,6 +36,7 @@ class Lease:
         self._health = health
         self._clock = clock
         self._since = clock()
+        self._closed = False
         self.source: AsyncGenerator[Chunk, None] | None = None
         member.enter()
         health.started(target)
@@ -54,7 +55,7 @@ class Lease:
         except StopAsyncIteration:
             return None
         except asyncio.CancelledError as cancelled:
-            raise self.deadline.expired() or cancelled from None
+            raise self.deadline.caught(self.target.provider) or cancelled from None
         except Exception as failure:
             raise provider_error(failure, provider=self.target.provider) from None
         finally:
@@ -68,7 +69,7 @@ class Lease:
             async for _ in self.source:
                 pass
         except asyncio.CancelledError:
-            if self.deadline.expired() is None:
+            if self.deadline.caught(self.target.provider) is None:
                 raise
         except Exception as failure:
             _log.debug("provider failed after its last chunk", provider=self.target.provider, error=str(failure))
@@ -88,7 +89,10 @@ class Lease:
         return self._clock() - self._since
 
     async def close(self) -> None:
-        """Stop the upstream's work and let go of everything."""
+        """Stop the upstream's work and let go of everything; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             if self.source is not None:
                 with contextlib.suppress(Exception):
@@ -96,7 +100,7 @@ class Lease:
         finally:
             self._health.ended(self.target)
             self.member.slots.release(self._clock() - self._since)
-            await self.member.leave()
+            self.member.leave()
 
 
 def provider_error(failure: Exception, *, provider: str) -> LlmsError:

@@ -21,6 +21,9 @@ _CONTEXT_WORDS: Final = re.compile(
 )
 _TAG: Final = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _MESSAGE_LIMIT: Final = 2000
+_PLAIN_LIMIT: Final = 200
+_NAME_LIMIT: Final = 200
+_REQUEST_ID: Final = re.compile(r"[\w.-]{1,128}", re.ASCII)
 _CODES: Final = {
     402: "insufficient_quota",
     403: "permission_denied",
@@ -50,11 +53,11 @@ class Refusal:
 
 def error_for(refusal: Refusal) -> errors.LlmsError:
     """Return the error that a client gets for an upstream's refusal."""
-    told = _without_secrets(_read(refusal.body), refusal.secrets)
+    told = _read(refusal.body, refusal.secrets)
     message = told.message or f"status {refusal.status} without a message"
     retry_after = patience(refusal.headers or {}, now=refusal.now)
     error = _classify(refusal, told, f"{refusal.provider}: {message}", retry_after)
-    error.upstream_request_id = redact((refusal.headers or {}).get("x-request-id", ""), refusal.secrets)
+    error.upstream_request_id = request_id_of(refusal.headers or {}, refusal.secrets)
     return error
 
 
@@ -72,6 +75,12 @@ def error_for_event(item: Any, *, provider: str, secrets: Collection[str] = ()) 
     return error_for(Refusal(provider, status, json.dumps(wrapped), secrets=secrets))
 
 
+def request_id_of(headers: Mapping[str, str], secrets: Collection[str]) -> str:
+    """Return the upstream's own id of a request; empty where it told none, or one that is not fit to be passed on."""
+    found = redact(headers.get("x-request-id", ""), secrets)
+    return found if _REQUEST_ID.fullmatch(found) else ""
+
+
 def redact(text: str, secrets: Collection[str]) -> str:
     """Return text without any of the secret values."""
     for secret in secrets:
@@ -82,15 +91,23 @@ def redact(text: str, secrets: Collection[str]) -> str:
 
 def patience(headers: Mapping[str, str], *, now: float) -> float | None:
     """Return the seconds of `retry-after-ms` or `Retry-After` (seconds or an HTTP date); None when absent or absurd."""
+    milliseconds = _number(headers.get("retry-after-ms", ""))
     value = headers.get("retry-after", "")
-    try:
-        seconds = float(headers["retry-after-ms"]) / 1000 if "retry-after-ms" in headers else float(value)
-    except ValueError:
+    seconds = _number(value) if milliseconds is None else milliseconds / 1000
+    if seconds is None:
         try:
             seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
         except (ValueError, TypeError, OverflowError):
             return None
-    return min(max(0.0, seconds), _LONGEST_PATIENCE) if math.isfinite(seconds) else None
+    return min(max(0.0, seconds), _LONGEST_PATIENCE)
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +117,31 @@ class _Told:
     param: str | None = None
 
 
-def _read(body: bytes) -> _Told:
-    """Find message, code and param in any of the shapes that upstreams answer errors in."""
+def _read(body: bytes, secrets: Collection[str]) -> _Told:
+    """Find message, code and param in any of the shapes that upstreams answer errors in, without the secrets.
+
+    Secrets are taken out before anything is cut: of a key that is cut in two, neither half would be known.
+    """
     try:
         value = json.loads(body) if body.strip() else {}
     except ValueError:
-        return _Told(_plain(body))
+        return _Told(_plain(redact(body.decode("utf-8", "replace"), secrets)))
+    told = _told(value)
+    return _Told(
+        redact(told.message, secrets)[:_MESSAGE_LIMIT],
+        told.code and redact(told.code, secrets)[:_NAME_LIMIT],
+        told.param and redact(told.param, secrets)[:_NAME_LIMIT],
+    )
+
+
+def _told(value: Any) -> _Told:
     if isinstance(value, list) and value:
         value = value[0]
     found = value.get("error", value.get("detail", value)) if isinstance(value, dict) else value
     if isinstance(found, str):
-        return _Told(found[:_MESSAGE_LIMIT])
+        return _Told(found)
     if isinstance(found, list):
-        return _Told("; ".join(_detail(d) for d in found[:8])[:_MESSAGE_LIMIT])
+        return _Told("; ".join(_detail(d) for d in found[:8]))
     if not isinstance(found, dict):
         return _Told()
     message = found.get("message") or found.get("msg") or found.get("error") or ""
@@ -123,17 +152,7 @@ def _read(body: bytes) -> _Told:
         kind = found.get("type")
         code = kind if isinstance(kind, str) and kind in ("insufficient_quota", "exceed_context_size_error") else None
     param = found.get("param")
-    return _Told(message[:_MESSAGE_LIMIT], code, param if isinstance(param, str) else None)
-
-
-def _without_secrets(told: _Told, secrets: Collection[str]) -> _Told:
-    if not any(secrets):
-        return told
-    return _Told(
-        redact(told.message, secrets),
-        told.code and redact(told.code, secrets),
-        told.param and redact(told.param, secrets),
-    )
+    return _Told(message, code, param if isinstance(param, str) else None)
 
 
 def _detail(item: object) -> str:
@@ -143,10 +162,10 @@ def _detail(item: object) -> str:
     return f"{place}: {item.get('msg', '')}" if place else str(item.get("msg", item))
 
 
-def _plain(body: bytes) -> str:
+def _plain(text: str) -> str:
     """Return the words of an HTML or text body, without markup, for a message."""
-    text = _TAG.sub(" ", body[: _MESSAGE_LIMIT * 4].decode("utf-8", "replace"))
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200]
+    text = _TAG.sub(" ", text[: _MESSAGE_LIMIT * 4])
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_PLAIN_LIMIT]
 
 
 def _classify(refusal: Refusal, told: _Told, message: str, retry_after: float | None) -> errors.LlmsError:

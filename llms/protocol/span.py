@@ -7,6 +7,7 @@ readers do) reads what we read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,6 +18,9 @@ _SPACE: Final = b" \t\r\n"
 _TRIES: Final = 8
 _EDGE: Final = 64 * 1024
 """Bytes before and after `messages` that are looked at."""
+_NEXT_MEMBER: Final = re.compile(rb'\][ \t\r\n]*,[ \t\r\n]*"')
+_BRACKETS: Final = 64
+"""Closing brackets inside `messages` that are looked at: beyond, encoding again is the cheaper."""
 
 
 def messages_span(raw: bytes, body: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -35,7 +39,7 @@ def messages_span(raw: bytes, body: Mapping[str, Any]) -> tuple[int, int] | None
             return None
         after = _members(b"{" + raw[end + 1 :].lstrip(_SPACE).removeprefix(b","))
         if after is not None and _is_all(before, after, body):
-            return start, end + 1
+            return (start, end + 1) if _is_one(raw, start, end) else None
     return None
 
 
@@ -60,3 +64,18 @@ def _is_all(before: dict[str, Any], after: dict[str, Any], body: Mapping[str, An
     if len(around) != len(before) + len(after) or len(around) + 1 != len(body) or "messages" in around:
         return False
     return all(name in body and body[name] == value for name, value in around.items())
+
+
+def _is_one(raw: bytes, start: int, end: int) -> bool:
+    """Tell whether a text that may be several members is one value for sure; False when that takes long to tell.
+
+    Were there a second member, the first value would end in `]`, and a comma and the quote of a name would follow.
+    """
+    for _ in range(_BRACKETS):
+        start = raw.find(b"]", start, end)
+        if start < 0:
+            return True
+        if _NEXT_MEMBER.match(raw, start, end):
+            return False
+        start += 1
+    return False

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from llms.protocol.chat import ChatRequest, Chunk, CompletionObject, ModelInfo, StreamUsage
 from llms.protocol.errors import LlmsError, UpstreamProtocolError
 from llms.protocol.fold import unfold
-from llms.protocol.refusals import error_for_event, is_error, objects_to, redact
+from llms.protocol.refusals import error_for_event, is_error, objects_to, request_id_of
 from llms.protocol.stream import ChunkReader
 from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
@@ -99,7 +99,7 @@ class OpenAICompatible:
         """Yield the upstream's chunks, or its whole answer as one."""
         can_stream = self._streams and request.model not in self._whole_only
         response = await self._open(request, stream=stream and can_stream)
-        upstream_id = redact(response.headers.get("x-request-id", ""), self._endpoint.secrets)
+        upstream_id = request_id_of(response.headers, self._endpoint.secrets)
         try:
             if not _is_stream(response, asked=stream):
                 yield self._whole(await response.whole(self._settings.max_answer), upstream_id, stream=stream)
@@ -135,23 +135,27 @@ class OpenAICompatible:
         return _models(listed, owner=self._settings.name)
 
     async def _open(self, request: ChatRequest, *, stream: bool) -> Response:
-        """Send the request; when the upstream refuses to stream or to tell usage, ask again without."""
+        """Send the request; when the upstream refuses to stream or to tell usage, ask again without.
+
+        What helped is remembered; a refusal that stays was about something else in the request.
+        """
         head = b"%bx-llms-hops: %d\r\n" % (self._chat_head, request.hops + 1)
+        asked_stream, ask_usage = stream, self._asks_usage
         while True:
-            body = request.encode(stream=stream, ask_usage=self._asks_usage)
-            response = await self._endpoint.send(head, body)
+            response = await self._endpoint.send(head, request.encode(stream=stream, ask_usage=ask_usage))
             if response.status == 200:
+                self._asks_usage = self._asks_usage and ask_usage
+                if asked_stream and not stream and len(self._whole_only) < _MOST_WHOLE_ONLY:
+                    self._whole_only.add(request.model)
                 return response
             try:
                 error = await self._endpoint.refuse(response)
             finally:
                 response.close()
-            if stream and self._asks_usage and not request.include_usage and objects_to(error, "stream_options"):
-                self._asks_usage = False
+            if stream and ask_usage and not request.include_usage and objects_to(error, "stream_options"):
+                ask_usage = False
             elif stream and objects_to(error, "stream"):
                 stream = False
-                if len(self._whole_only) < _MOST_WHOLE_ONLY:
-                    self._whole_only.add(request.model)
             else:
                 raise error
 
@@ -167,7 +171,7 @@ class OpenAICompatible:
 
 
 def _is_stream(response: Response, *, asked: bool) -> bool:
-    kind = response.headers.get("content-type", "")
+    kind = response.headers.get("content-type", "").lower()
     if kind.startswith("text/event-stream"):
         return True
     return asked and not kind.startswith(("application/json", "text/html"))

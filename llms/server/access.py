@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, final
@@ -25,14 +23,13 @@ from llms.protocol.errors import (
 from llms.protocol.events import HttpEnded
 from llms.providers.discover import SERVER_NAME
 from llms.server.errors import INVALID_HTTP, respond, stopping
+from llms.server.request_ids import RequestIds
 from llms.server.services import Services
 
 _log = structlog.get_logger()
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
 _VERSIONS: Final = (HttpVersion11, HttpVersion10)
 _HOPS_LIMIT: Final = 4
-_PREFIX: Final = secrets.token_hex(4)
-_COUNT: Final = itertools.count(1)
 
 
 @final
@@ -50,7 +47,6 @@ class Access:
 
 
 Handler = Callable[[web.Request, Access], Awaitable[web.StreamResponse]]
-Guarded = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @final
@@ -69,7 +65,7 @@ class Door:
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             started = services.clock()
-            headers = own_headers(request)
+            headers = own_headers(request, services.ids)
             access = Access(headers["x-request-id"], headers=headers)
             error: LlmsError | None = None
             try:
@@ -94,11 +90,11 @@ class Door:
         return guarded
 
 
-def own_headers(request: web.BaseRequest) -> dict[str, str]:
+def own_headers(request: web.BaseRequest, ids: RequestIds) -> dict[str, str]:
     """Return what every answer carries: the request id (the client's where it is fit to be one) and our name."""
     given = request.headers.get("x-request-id")
     fit = given is not None and _REQUEST_ID.fullmatch(given)
-    return {"Server": SERVER_NAME, "x-request-id": given if given and fit else f"req_{_PREFIX}{next(_COUNT):08x}"}
+    return {"Server": SERVER_NAME, "x-request-id": given if given and fit else ids.new()}
 
 
 def _refuse_second_answer(request: web.Request) -> None:

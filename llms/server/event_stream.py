@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final, final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from llms.protocol.errors import LlmsError
 from llms.protocol.sse import DONE, PING, encode
@@ -29,6 +29,7 @@ class EventStream:
     """Write events; `committed` tells whether the client has its status. Close it when done."""
 
     __slots__ = (
+        "_backlog",
         "_beat",
         "_blocked",
         "_last",
@@ -50,8 +51,13 @@ class EventStream:
         self._ticker = ticker
         self._last = ticker.now
         self._blocked = False
+        self._backlog = 0
         self._beat: asyncio.Task[None] | None = None
         self.response = web.StreamResponse(headers={**_HEADERS, **headers})
+        if request.version < HttpVersion11:
+            # Without chunks, only the end of the connection tells where the stream ends.
+            self.response.headers["Connection"] = "close"
+            self.response.force_close()
 
     @property
     def committed(self) -> bool:
@@ -73,34 +79,52 @@ class EventStream:
 
     async def write(self, data: bytes) -> None:
         """Send whole events; wait while the client is slow."""
+        self._last = self._ticker.now
         self._blocked = True
         await self.response.write(data)
         self._blocked = False
-        self._last = self._ticker.now
 
     async def done(self, data: bytes) -> None:
         """Send the last events and end a whole stream."""
-        await self.response.write_eof(data + DONE)
+        await self._end(data + DONE)
 
     async def fail(self, error: LlmsError) -> None:
         """End a broken stream: one error event and no `[DONE]`."""
-        await self.response.write_eof(encode(body(error)))
+        await self._end(encode(body(error)))
+
+    async def _end(self, data: bytes) -> None:
+        """Send the last bytes; from here on silence is the client's, and no heartbeat may follow."""
+        self._last = self._ticker.now
+        self._blocked = True
+        await self.response.write_eof(data)
 
     def close(self) -> None:
         """Watch no more."""
         self._ticker.discard(self)
+        if self._beat is not None:
+            self._beat.cancel()
 
     def tick(self, now: float) -> None:
         """Ping a client that heard nothing for long; cut one that takes nothing."""
-        quiet = now - self._last
         if self._blocked:
-            if quiet > STALL_SECONDS and self._request.transport is not None:
-                self._request.transport.abort()
-        elif self.heartbeat and quiet >= self.heartbeat:
+            self._watch_backlog(now)
+        elif self.heartbeat and now - self._last >= self.heartbeat:
             self._last = now
             self._beat = self._tasks.spawn(self._ping(), name="heartbeat")
 
+    def _watch_backlog(self, now: float) -> None:
+        transport = self._request.transport
+        if transport is None:
+            return
+        backlog = transport.get_write_buffer_size()
+        if backlog != self._backlog:
+            self._backlog, self._last = backlog, now
+        elif now - self._last > STALL_SECONDS:
+            transport.abort()
+
     async def _ping(self) -> None:
+        if self._blocked:
+            return
         try:
             if not self.response.prepared:
                 await self.response.prepare(self._request)

@@ -30,10 +30,13 @@ class Models:
         """Answer one model."""
         await self._refresh(access)
         wanted = request.match_info["id"]
-        for entry in self._entries():
-            if entry["id"] == wanted:
-                return _json(entry, access)
-        raise ModelNotFound(f"The model {excerpt(wanted)!r} is not listed here. GET /v1/models shows what is.")
+        entries = {entry["id"]: entry for entry in self._entries()}
+        if wanted not in entries:
+            target = self._services.gateway.fleet.catalog.resolve(wanted).targets[0]
+            if target.id not in entries:
+                raise ModelNotFound(f"The model {excerpt(wanted)!r} is not listed here, though it may be asked for.")
+            return _json({**entries[target.id], "id": wanted}, access)
+        return _json(entries[wanted], access)
 
     async def _refresh(self, access: Access) -> None:
         """Bring what providers serve up to date; a server like this one is not kept waiting: it may be asked by us."""

@@ -13,6 +13,7 @@ from aiohttp.web_protocol import RequestHandler
 from llms.protocol.errors import HeadersTooLarge, InternalError, InvalidRequest, LlmsError
 from llms.server.access import own_headers
 from llms.server.errors import INVALID_HTTP, respond
+from llms.server.request_ids import RequestIds
 
 _log = structlog.get_logger()
 HEAD_SECONDS: Final = 15.0
@@ -24,10 +25,14 @@ _LINGER_SECONDS: Final = 3.0
 class Connection(RequestHandler):
     """One client connection."""
 
-    __slots__ = ("_head_timer",)
+    __slots__ = (
+        "_head_timer",
+        "_ids",
+    )
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, manager: web.Server, ids: RequestIds, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._ids = ids
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -64,7 +69,7 @@ class Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer malformed HTTP in our envelope; nothing of it is echoed or logged with a traceback."""
-        headers = own_headers(request)
+        headers = own_headers(request, self._ids)
         if status >= 500 and not isinstance(exc, ConnectionError):
             _log.error("request failed", request_id=headers["x-request-id"], path=request.path, exc_info=exc)
         if request.writer.output_size > 0:
@@ -88,8 +93,7 @@ class Connection(RequestHandler):
 
     def _cut(self) -> None:
         self._head_timer = None
-        if not self._busy:
-            self.force_close()
+        self.force_close()
 
 
 def _error(status: int, exc: BaseException | None) -> LlmsError:
@@ -103,8 +107,12 @@ def _error(status: int, exc: BaseException | None) -> LlmsError:
 class Listener(web.Server):
     """Make our connections for an application's server."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._ids = RequestIds()
+
     def __call__(self) -> RequestHandler:
-        return Connection(self, loop=self._loop, **self._kwargs)
+        return Connection(self, self._ids, loop=self._loop, **self._kwargs)
 
 
 class Runner(web.AppRunner):

@@ -12,6 +12,7 @@ from llms.policies.keys import Keys
 from llms.policies.sessions import Sessions
 from llms.protocol.events import Event, Observer
 from llms.server.hosts import Hosts
+from llms.server.request_ids import RequestIds
 from llms.server.running import Running
 from llms.tasks import Tasks
 
@@ -35,6 +36,7 @@ class Services:
     ui: bool = True
     draining: bool = False
     running: Running = field(default_factory=Running)
+    ids: RequestIds = field(default_factory=RequestIds)
     """One for each chat that is being answered."""
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final, final
 
-from llms.protocol.errors import UpstreamTimeout
+from llms.protocol.errors import LlmsError, UpstreamError, UpstreamTimeout
 from llms.streaming.ticker import PERIOD, Ticker
 
 _NEVER: Final = float("inf")
@@ -54,13 +54,18 @@ class Deadline:
         """Forget the task: the next wait may be in another one."""
         self._task = None
 
-    def expired(self) -> UpstreamTimeout | None:
-        """Return the timeout when a CancelledError just caught was ours; None when somebody else cancels."""
+    def caught(self, provider: str) -> LlmsError | None:
+        """Return the error that a CancelledError just caught stands for; None when the client left.
+
+        It is ours when the wait was due, and the provider's own when nobody cancelled the task.
+        """
         task = self._task
-        if not self._expired or task is None:
+        if task is None:
             return None
-        self._expired = False
-        return None if task.uncancel() > 0 else UpstreamTimeout(self._what)
+        if self._expired:
+            self._expired = False
+            return None if task.uncancel() > 0 else UpstreamTimeout(self._what)
+        return None if task.cancelling() else UpstreamError(f"{provider}: the provider cancelled its own work")
 
     @property
     def remaining(self) -> float:

@@ -49,6 +49,6 @@ class Ticker:
     def _tick(self) -> None:
         assert self.loop is not None
         self.now = now = self.loop.time()
+        self._timer = self.loop.call_later(PERIOD, self._tick) if self._members else None
         for member in tuple(self._members):
             member.tick(now)
-        self._timer = self.loop.call_later(PERIOD, self._tick) if self._members else None

@@ -112,6 +112,17 @@ class TestRetries:
         assert form != "milliseconds" or got.headers["retry-after-ms"] == "59500"
         assert "x-should-retry" not in got.headers
 
+    @pytest.mark.parametrize("value", ["inf", "1e400", "1e300", "nan", "-5", "9" * 400, "soon", "", "0x10", "\xb2"])
+    async def test_nonsense_about_patience_harms_nobody(self, value: str) -> None:
+        for name in ("Retry-After", "retry-after-ms"):
+            async with FakeUpstream() as upstream:
+                upstream.script(error(429, TOLD, headers={name: value}), reply("fine"))
+                async with serving(one_upstream(upstream)) as proxy:
+                    got = await ask(proxy, chat())
+
+            assert (got.status, said(got)) == (200, "fine") or (got.status, got.error["code"]) == (429, "bad_day")
+            assert len(got.headers.get("retry-after", "")) < 10
+
     async def test_how_much_patience_we_have_is_configured(self) -> None:
         async with FakeUpstream() as upstream:
             upstream.script(error(429, headers={"Retry-After": "1"}))

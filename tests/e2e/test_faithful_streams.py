@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from llms.testing.answers import Answer, chunk
-from llms.testing.fake_upstream import FakeUpstream, answer, body, event, raw, text_stream
+from llms.testing.fake_upstream import FakeUpstream, answer, body, error, event, raw, text_stream
 from llms.testing.plain_client import calls_of, check_stream, finishes_of, reasoning_of, text_of
+from llms.testing.seen import Seen
 from llms.testing.transcripts import TRANSCRIPTS
 from tests.proxy import Proxy, Reply, ask, chat, one_upstream, serving
 
@@ -58,6 +59,25 @@ class TestTranscripts:
         assert [(call["name"], call["arguments"]) for call in calls_of(chunks)] == list(transcript.tool_calls)
         assert finishes_of(chunks) == [transcript.finish]
         self.check_usage(chunks, proxy, transcript.usage, asked=asked)
+
+    @pytest.mark.parametrize("name", TRANSCRIPTS)
+    async def test_it_says_the_same_where_a_whole_answer_was_asked(self, name: str) -> None:
+        transcript = TRANSCRIPTS[name]
+        reply, proxy, _ = await relay(answer(raw(transcript.raw)), row="retries: 0", stream=False)
+
+        if transcript.finish is None:
+            assert (reply.status, reply.error["message"]) == (502, "up: The provider went away")
+            return
+        got = json.loads(reply.body)
+        [choice] = got["choices"]
+        message = choice["message"]
+        assert (message["content"] or "", choice["finish_reason"]) == (transcript.text, transcript.finish)
+        assert (message.get("reasoning_content") or message.get("reasoning") or "") == transcript.reasoning
+        calls = [call["function"] for call in message.get("tool_calls") or ()]
+        assert [(call["name"], call["arguments"]) for call in calls] == list(transcript.tool_calls)
+        told = got.get("usage") or {"prompt_tokens": 0, "completion_tokens": 0}
+        assert (told["prompt_tokens"], told["completion_tokens"]) == (transcript.usage or (0, 0))
+        assert proxy.ended[0].usage.completion_tokens == (transcript.usage or (0, 0))[1]
 
     @staticmethod
     def check_usage(chunks: list[dict[str, Any]], proxy: Proxy, usage: tuple[int, int] | None, *, asked: bool) -> None:
@@ -217,6 +237,21 @@ class TestUsage:
         assert reply.done
         assert all(item["choices"] for item in reply.events[:-1])
         assert proxy.ended[0].usage.source == "unknown"
+
+    async def test_one_clients_bad_options_do_not_end_the_asking(self) -> None:
+        def refuse(seen: Seen) -> Answer:
+            told = {"error": {"message": "stream_options: unknown option x", "param": "stream_options.x"}}
+            return error(400, told) if "x" in seen.json.get("stream_options", {}) else text_stream("fine")
+
+        async with FakeUpstream() as upstream:
+            upstream.on(refuse)
+            async with serving(one_upstream(upstream)) as proxy:
+                bad = await ask(proxy, chat(stream_options={"x": 1}))
+                good = await ask(proxy, chat())
+
+        assert (bad.status, bad.error["param"]) == (400, "stream_options.x")
+        assert good.text == "fine"
+        assert upstream.chats[-1].asked_usage
 
 
 class TestRequests:

@@ -21,6 +21,8 @@ from tests.proxy import Proxy, RawClient, Reply, chat, serving
 SEED: Final = "5"
 """No request of it meets a fault at each of its six attempts, which chance would deal to one request in 1,400."""
 WORDS: Final = 8
+PERIOD: Final = 0.6
+"""Seconds from one outage of an upstream to its next."""
 TOLD: Final = {"error": {"message": "no luck", "type": "server_error", "param": None, "code": None}}
 FAULTS: Final = (
     error(500),
@@ -58,6 +60,16 @@ class Flaky:
         return made
 
 
+def in_turn(up: Flaky, down: Flaky, *, shift: float) -> Callable[[Seen], Answer]:
+    """Return what is down for the first three tenths of every period, which begins `shift` periods late."""
+
+    def answered(seen: Seen) -> Answer:
+        phase = (seen.arrived / PERIOD + shift) % 1.0
+        return down(seen) if phase < 0.3 else up(seen)
+
+    return answered
+
+
 def comes_from_one_answer(text: str, tag: str) -> int:
     """Return how many words of one answer to this request a text is made of; fail when it is made otherwise."""
     words = [word.split("/") for word in text.split()]
@@ -67,7 +79,9 @@ def comes_from_one_answer(text: str, tag: str) -> int:
     return len(words)
 
 
-async def crowd(proxy: Proxy, count: int, look: Callable[[str, Reply], None], *, at_once: int = 24) -> None:
+async def crowd(
+    proxy: Proxy, count: int, look: Callable[[str, Reply], None], *, at_once: int = 24, pace: float = 0.0
+) -> None:
     """Send `count` requests, every other one streamed, over a few kept connections; look at each answer."""
     todo = iter(range(count))
 
@@ -77,6 +91,7 @@ async def crowd(proxy: Proxy, count: int, look: Callable[[str, Reply], None], *,
             tag = f"t{number}"
             await client.send(chat(stream=bool(number % 2), messages=[{"role": "user", "content": tag}]))
             look(tag, await client.reply(patience=30))
+            await asyncio.sleep(pace)
         client.close()
 
     await asyncio.gather(*(one_by_one() for _ in range(at_once)))
@@ -100,6 +115,22 @@ async def test_with_both_thirty_percent_faulty_nearly_all_requests_succeed() -> 
     assert len(failed) <= 1, failed
     assert sum(one.outcome == "ok" for one in ended) >= 1499
     assert len(first.chats) + len(second.chats) < 1500 * 1.6
+
+
+async def test_with_each_down_in_turn_nearly_all_requests_succeed() -> None:
+    failed: list[tuple[str, Reply]] = []
+
+    def look(tag: str, got: Reply) -> None:
+        if comes_from_one_answer(said(got), tag) != WORDS:
+            failed.append((tag, got))
+
+    async with FakeUpstream() as first, FakeUpstream() as second:
+        first.on(in_turn(Flaky("a", faulty=0.0), Flaky("a", faulty=1.0), shift=0.0))
+        second.on(in_turn(Flaky("b", faulty=0.0), Flaky("b", faulty=1.0), shift=0.5))
+        async with serving(several_upstreams(first, second, model="strategy: round_robin")) as proxy:
+            await crowd(proxy, 2000, look, at_once=8, pace=0.01)
+
+    assert len(failed) <= 2, failed
 
 
 async def test_with_one_sixty_percent_faulty_nearly_all_requests_succeed() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
 from llms.protocol.events import AttemptFailed
-from llms.testing.answers import Script, chunk
+from llms.testing.answers import Script, chunk, completion
 from llms.testing.fake_upstream import (
     FakeUpstream,
     answer,
@@ -146,3 +147,33 @@ async def test_after_a_client_left_the_connection_is_not_used_again() -> None:
             assert said(await ask(proxy, chat())) == "after"
 
     assert [seen.connection for seen in upstream.chats] == [1, 2]
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize(
+    "interim", [b"", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n"]
+)
+async def test_interim_answers_and_old_versions_are_understood(interim: bytes, version: str) -> None:
+    data = json.dumps(completion({"content": "hi"})).encode()
+    head = f"HTTP/{version} 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+    async with FakeUpstream() as upstream:
+        upstream.script(answer(wire(interim + head.encode() + data)))
+        async with serving(one_upstream(upstream, row=NATIVE)) as proxy:
+            assert [said(await ask(proxy, chat(stream=bool(n % 2)))) for n in range(4)] == ["hi"] * 4
+
+    assert {seen.connection for seen in upstream.chats} == ({1} if version == "1.1" else {1, 2, 3, 4})
+
+
+async def test_an_upstreams_request_id_is_kept_within_bounds() -> None:
+    async with FakeUpstream() as upstream:
+        upstream.script(
+            answer(head(200, {"x-request-id": "req-up-1"}), *text_stream("a").steps),
+            answer(head(200, {"x-request-id": "x" * 20_000}), *text_stream("b").steps),
+            error(400, headers={"x-request-id": "y" * 20_000}),
+        )
+        async with serving(one_upstream(upstream, row=NATIVE)) as proxy:
+            got = [await ask(proxy, chat()) for _ in range(3)]
+
+    assert got[0].headers["x-llms-upstream-request-id"] == "req-up-1"
+    assert [one.status for one in got] == [200, 200, 400]
+    assert all(len(one.headers.get("x-llms-upstream-request-id", "")) <= 256 for one in got)

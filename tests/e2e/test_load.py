@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import pytest
+from structlog.testing import capture_logs
 
 from llms.testing.answers import Answer, chunk
 from llms.testing.fake_upstream import FakeUpstream, answer, event, flood, pause, reply, text_stream, wait
@@ -136,7 +137,7 @@ async def test_fifty_streams_at_full_speed_are_exact() -> None:
             await nothing_is_left(proxy, tasks, idle=FULL_SPEED)
 
 
-async def test_clients_that_come_and_go_leave_nothing() -> None:
+async def test_clients_that_come_and_go_leave_nothing(caplog: pytest.LogCaptureFixture) -> None:
     rng = random.Random(2)
 
     async def come_and_go(n: int) -> None:
@@ -153,8 +154,12 @@ async def test_clients_that_come_and_go_leave_nothing() -> None:
         upstream.on(lambda seen: text_stream("one two three four", usage=False).paced(0.02))
         async with serving(one_upstream(upstream)) as proxy:
             tasks = await quiet(proxy)
-            await asyncio.gather(*(come_and_go(n) for n in range(300)))
-            await nothing_is_left(proxy, tasks, idle=300)
+            with capture_logs() as logged:
+                await asyncio.gather(*(come_and_go(n) for n in range(300)))
+                await nothing_is_left(proxy, tasks, idle=300)
+            assert {ended.outcome for ended in proxy.ended} <= {"ok", "cancelled"}
+            assert [line for line in logged if line["log_level"] in ("warning", "error")] == []
+            assert caplog.records == []
             assert (await ask_for(proxy, "x")).text == "one two three four"
 
 

@@ -1,0 +1,99 @@
+"""What comes of an attempt: a stream committed at its first visible chunk, or a whole answer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from llms.gateway.answer import Answer, Whole
+from llms.gateway.exchange import Exchange
+from llms.gateway.lease import Lease
+from llms.protocol import json
+from llms.protocol.chat import ChatRequest, Chunk, Completion, CompletionObject
+from llms.protocol.conform import Conform
+from llms.protocol.errors import UpstreamProtocolError, UpstreamTruncated
+from llms.protocol.fold import Fold
+from llms.protocol.whole import conform_completion
+
+_LEAST_PATIENCE: Final = 0.001
+
+
+async def commit(lease: Lease, request: ChatRequest, exchange: Exchange) -> Answer:
+    """Wait for the first chunk that clients may see."""
+    conform = _conform(lease, request, exchange, include_usage=request.include_usage)
+    lease.start(request, stream=True)
+    patience = lease.member.row.timeouts.first_chunk
+    late = f"{lease.target.provider}: no first chunk within {patience:g} s"
+    seen = None
+    while seen is None:
+        chunk = await lease.pull(max(_LEAST_PATIENCE, patience - lease.seconds()), late)
+        if chunk is None:
+            raise UpstreamTruncated(f"{lease.target.provider}: the stream ended before its first chunk")
+        exchange.skipped += chunk.skipped
+        exchange.upstream_request_id = chunk.upstream_request_id or exchange.upstream_request_id
+        seen = conform.apply(chunk)
+    lease.committed()
+    exchange.ttft = exchange.elapsed()
+    exchange.window = "streaming"
+    return Answer(seen, lease=lease, conform=conform, exchange=exchange)
+
+
+async def collect(lease: Lease, request: ChatRequest, exchange: Exchange) -> Whole:
+    """Wait for everything and fold it to one answer."""
+    patience = lease.member.row.timeouts.answer
+    lease.start(request, stream=False)
+    first = await lease.pull(patience, f"{lease.target.provider}: no answer within {patience:g} s")
+    if first is None:
+        raise UpstreamProtocolError(f"{lease.target.provider}: the upstream ended without an answer")
+    lease.committed()
+    exchange.ttft = exchange.elapsed()
+    exchange.upstream_request_id = first.upstream_request_id
+    item, payload = first.objects[0], first.bytes_of[0] if first.bytes_of else None
+    if not _is_whole(item):
+        item, payload = await _fold(first, lease, request, exchange), None
+    else:
+        exchange.chunks += first.count
+    whole = conform_completion(
+        item, model=lease.target.model, fallback_id=f"chatcmpl-{request.request_id}", created=int(exchange.started)
+    )
+    completion = Completion(whole, payload if payload is not None and whole is item else json.dumps(whole))
+    exchange.usage = completion.usage or exchange.usage
+    exchange.finish_reason = whole["choices"][0]["finish_reason"]
+    lease.deadline.close()
+    await lease.close()
+    return Whole(completion, exchange)
+
+
+async def _fold(first: Chunk, lease: Lease, request: ChatRequest, exchange: Exchange) -> CompletionObject:
+    patience = lease.member.row.timeouts.answer
+    late = f"{lease.target.provider}: no whole answer within {patience:g} s"
+    conform = _conform(lease, request, exchange, include_usage=True)
+    fold = Fold()
+    chunk: Chunk | None = first
+    while chunk is not None:
+        exchange.skipped += chunk.skipped
+        exchange.chunks += chunk.count
+        seen = conform.apply(chunk)
+        if seen is not None:
+            fold.add(seen.objects)
+        chunk = await lease.pull(max(_LEAST_PATIENCE, patience - lease.seconds()), late)
+    if not conform.complete:
+        raise UpstreamTruncated(f"{lease.target.provider}: the answer ended without a finish reason")
+    if (last := conform.last()) is not None:
+        fold.add(last.objects)
+    return fold.completion()
+
+
+def _conform(lease: Lease, request: ChatRequest, exchange: Exchange, *, include_usage: bool) -> Conform:
+    return Conform(
+        model=lease.target.model,
+        fallback_id=f"chatcmpl-{request.request_id}",
+        created=int(exchange.started),
+        include_usage=include_usage,
+    )
+
+
+def _is_whole(item: CompletionObject) -> bool:
+    """Tell a whole answer from a chunk; a chunk may bring the message so far beside its delta (Perplexity)."""
+    choices = item.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return isinstance(first, dict) and "message" in first and "delta" not in first
