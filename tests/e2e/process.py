@@ -144,7 +144,7 @@ async def _drain(server: Process) -> None:
 async def _end(server: Process) -> None:
     """Kill the process and those that it started (they may be in groups of their own)."""
     if server.process.returncode is None:
-        for pid in [*_children(server.process.pid), server.process.pid]:
+        for pid in [*children_of(server.process.pid), server.process.pid]:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -154,7 +154,8 @@ async def _end(server: Process) -> None:
         await server._reading
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
+    """Return the running children of a process."""
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:

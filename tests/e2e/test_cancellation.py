@@ -113,3 +113,20 @@ async def test_the_next_request_is_fine_after_somebody_left() -> None:
             await proxy.all_ended(1)
             reply = await ask(proxy, chat(stream=False))
             assert reply.status == 200
+
+
+async def test_a_client_of_http_1_0_sees_where_the_stream_ends() -> None:
+    async with FakeUpstream() as upstream:
+        upstream.script(text_stream("fine"))
+        async with serving(one_upstream(upstream)) as proxy:
+            client = await RawClient.to(proxy)
+            body = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}]}'
+            client.writer.write(
+                b"POST /v1/chat/completions HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n"
+                b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+            )
+            async with asyncio.timeout(5):
+                answered = await client.reader.read()
+            assert answered.endswith(b"data: [DONE]\n\n")
+            assert b"connection: close" in answered.lower()
+            client.close()

@@ -429,7 +429,7 @@ class TestHeartbeats:
         assert reply.text == f"a{text}b"
         assert reply.done
 
-    
+
     async def test_none_come_after_the_end_that_is_read_slowly(self) -> None:
         big = event(chunk({"content": "x" * 12_000_000}, "stop"))
         async with FakeUpstream() as upstream:

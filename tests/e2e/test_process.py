@@ -15,7 +15,7 @@ import pytest
 
 from llms.testing.answers import chunk
 from llms.testing.fake_upstream import FakeUpstream, answer, event, pause, stall, text_stream, whole
-from tests.e2e.process import Process, running
+from tests.e2e.process import Process, children_of, running
 from tests.proxy import RawClient, chat, one_upstream
 
 ENDINGS = [signal.SIGTERM, signal.SIGINT]
@@ -249,6 +249,19 @@ async def test_two_workers_serve_and_end(tmp_path: Path) -> None:
                 await server.client()
         with closing(sqlite3.connect(tmp_path / "data" / "usage.sqlite3")) as books:
             assert books.execute("SELECT count(*) FROM requests WHERE outcome = 'ok'").fetchone() == (10,)
+
+
+async def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    async with FakeUpstream() as upstream, running(one_upstream(upstream), tmp_path, "--workers", "2") as server:
+        workers = children_of(server.process.pid)
+        assert len(workers) == 2
+        server.signal(signal.SIGKILL)
+        await server.ended()
+        async with asyncio.timeout(10):
+            while any(Path(f"/proc/{pid}").exists() for pid in workers):
+                await asyncio.sleep(0.02)
+        with socket.socket() as again:
+            again.bind(("127.0.0.1", server.port))
 
 
 async def test_it_serves_without_uvloop(tmp_path: Path) -> None:
