@@ -30,7 +30,7 @@ from llms.server.errors import stopping
 from llms.server.hosts import Hosts, is_loopback
 from llms.server.routes import add_routes
 from llms.server.services import Services
-from llms.stores.opening import open_usage_store
+from llms.stores import open_usage_store
 from llms.tasks import Tasks
 from llms.telemetry.metrics import Metrics
 from llms.telemetry.usage import UsageRecorder

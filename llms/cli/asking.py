@@ -10,15 +10,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final, final
 
-from llms.cli.answering import Answering
 from llms.cli.attachments import Unusable, content
-from llms.cli.chat_models import DEMO, first_chat_model
-from llms.cli.conversation import Content, Conversation
+from llms.cli.model_facts import DEMO, first_chat_model
 from llms.cli.output import complain, fail
 from llms.cli.paper import paper
 from llms.cli.talk import talk
-from llms.cli.turn import Turn, take_turn
-from llms.cli.whom import Wish, whom
+from llms.cli.turn import Content, Conversation, Turn, take_turn
+from llms.cli.whom import Answering, Wish, whom
 from llms.protocol.errors import LlmsError
 
 _LARGEST_PIPED: Final = 4 * 2**20

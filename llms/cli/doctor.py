@@ -9,7 +9,7 @@ import click
 from llms.cli.verb import Verb
 
 if TYPE_CHECKING:
-    from llms.cli.finding import Finding
+    from llms.cli.doctor_installation import Finding
 
 
 @click.command(cls=Verb)

@@ -5,33 +5,50 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import re
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, final
 
 import llms
-from llms.cli.finding import Finding, bad, ok, warn
+
+Level = Literal["ok", "warn", "fail"]
 
 _OLDEST: Final = (3, 11)
-_NEEDED: Final = (
-    "aiohttp",
-    "openai",
-    "pyyaml",
-    "structlog",
-    "orjson",
-    "httptools",
-    "aiohappyeyeballs",
-    "click",
-    "rich",
-    "platformdirs",
-    "prometheus-client",
-    "pydantic",
-)
 _OURS: Final = b"llms.__main__"
 _SCRIPT_BYTES: Final = 4096
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `llms doctor` looked at: how it is, and what to do about it."""
+
+    subject: str
+    level: Level
+    text: str
+    fix: str = ""
+    """Empty where all is well."""
+
+
+def ok(subject: str, text: str) -> Finding:
+    """Return a finding that all is well."""
+    return Finding(subject, "ok", text)
+
+
+def warn(subject: str, text: str, fix: str) -> Finding:
+    """Return a finding that something could be better."""
+    return Finding(subject, "warn", text, fix)
+
+
+def bad(subject: str, text: str, fix: str) -> Finding:
+    """Return a finding that something does not work."""
+    return Finding(subject, "fail", text, fix)
 
 
 def installation(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -57,11 +74,27 @@ def _llms() -> Finding:
 
 
 def _packages() -> Finding:
-    versions = {name: _version(name) for name in _NEEDED}
+    versions = {name: _version(name) for name in _needed()}
+    if not versions:
+        return warn("packages", "which ones are needed is not known: llms was copied here", "Install it with pip.")
     missing = [name for name, version in versions.items() if version is None]
     if missing:
         return bad("packages", f"missing: {', '.join(missing)}", f"pip install {' '.join(missing)}")
     return ok("packages", ", ".join(f"{name} {version}" for name, version in versions.items()))
+
+
+def _needed() -> list[str]:
+    """Return the packages that are always needed; a requirement with a ";" counts only sometimes."""
+    return [re.split(r"[^\w.-]", row, maxsplit=1)[0] for row in _requirements() if ";" not in row]
+
+
+def _requirements() -> list[str]:
+    """Return what the installed package requires, or the folder that it runs from; nothing where neither tells."""
+    try:
+        return metadata.requires("llms") or []
+    except metadata.PackageNotFoundError:
+        file = Path(llms.__file__).parents[1] / "pyproject.toml"
+        return list(tomllib.loads(file.read_text("utf-8"))["project"]["dependencies"]) if file.is_file() else []
 
 
 def _library(name: str, lack: str, fix: str) -> Finding:

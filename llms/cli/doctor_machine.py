@@ -13,7 +13,7 @@ from typing import Final
 
 import llms
 from llms.app import data_dir
-from llms.cli.finding import Finding, bad, ok, warn
+from llms.cli.doctor_installation import Finding, bad, ok, warn
 from llms.cli.ports import free_port_near, holder_of
 from llms.cli.remote import is_ours
 from llms.config.model import Config

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import aiohttp
 
-from llms.cli.finding import Finding, bad, ok, warn
+from llms.cli.doctor_installation import Finding, bad, ok, warn
 from llms.cli.settings import read
 from llms.config.load import ConfigError, without_file
 from llms.config.model import Config

@@ -21,8 +21,7 @@ from llms.app import Engine, keys_required
 from llms.cli.announce import announce
 from llms.cli.output import fail
 from llms.cli.ports import bind
-from llms.cli.secrets import secrets_of
-from llms.cli.settings import configuration, read
+from llms.cli.settings import configuration, read, secrets_of
 from llms.config.load import ConfigError
 from llms.config.model import Config
 from llms.server.hosts import is_loopback
@@ -212,6 +211,8 @@ async def _watch(desk: Desk, path: Path, engine: Engine, told: asyncio.Event) ->
 
 
 async def _reload(desk: Desk, path: Path, engine: Engine) -> None:
+    if (_stamp(path) or (0, 1))[1] == 0:
+        return  # an editor that empties a file before it writes it; the next change counts
     try:
         config = _with_port(desk.flags.apply(await asyncio.to_thread(read, str(path))), desk.port)
     except ConfigError as error:

@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from llms.app import Engine
-from llms.cli.secrets import secrets_of
+from llms.cli.settings import secrets_of
 from llms.config.model import Config
 from llms.telemetry.log import configure
 from llms.telemetry.redact import Redactor

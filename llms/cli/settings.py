@@ -1,13 +1,15 @@
-"""The configuration that a verb works with: the file that is found, or none, and what flags change."""
+"""The configuration that a verb works with: the file that is found, or none, and what is secret in it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from llms.cli.output import fail
+from llms.config.diff import secret_values
 from llms.config.load import ConfigError, find, load, without_file
 from llms.config.model import Config
 from llms.providers import registry
@@ -38,3 +40,9 @@ def read(explicit: str | None) -> Config:
 def read_file(path: Path) -> Config:
     """Return what one file says; raise ConfigError."""
     return load(path, environ=os.environ, validate_options=registry.validate, known_providers={*KNOWN, "local"})
+
+
+def secrets_of(config: Config, environ: Mapping[str, str]) -> set[str]:
+    """Return every value that must not be shown: keys of callers, keys of providers, known key variables."""
+    variables = ("LLMS_API_KEY", *(name for row in KNOWN.values() for name in row.key_variables))
+    return {*secret_values(config), *(environ[name] for name in variables if environ.get(name))}

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from llms.cli.conversation import Conversation
 from llms.cli.output import complain
+from llms.cli.turn import Conversation
 
 _COMMAND: Final = re.compile(r"/([a-z]*)(?:\s+(.*))?", re.DOTALL)
 _PROMPT: Final = "> "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, final
 
 from llms.app import Engine
-from llms.cli.chat_models import first_chat_model
+from llms.cli.model_facts import first_chat_model
 from llms.config.model import Conduct, Config
 from llms.gateway.exchange import Exchange
 from llms.protocol import json

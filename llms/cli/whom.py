@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Any, Final, Protocol, final
 
-from llms.cli.answering import Answering
 from llms.cli.output import fail
 from llms.cli.remote import api_url, is_local, is_ours, remote
+from llms.protocol.chat import ChunkObject
 
 _USUAL: Final = "http://127.0.0.1:8000/v1"
+
+
+class Answering(Protocol):
+    """Whoever answers chats in the terminal."""
+
+    @property
+    def place(self) -> str:
+        """Say in a word or two where the answers come from."""
+        ...
+
+    def chat(self, body: Mapping[str, Any]) -> AsyncGenerator[ChunkObject, None]:
+        """Yield the chunks of an answer, of a whole one too; raise an LlmsError; aclose() stops the upstream."""
+        ...
+
+    async def models(self) -> Sequence[str]:
+        """List the ids that may be asked for, the preferred ones first; raise an LlmsError."""
+        ...
 
 
 @final

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Final
@@ -25,7 +27,8 @@ def supervise(count: int, serve: Callable[[bool], None]) -> None:
 
     def forward(number: int, _: object) -> None:
         for pid in pids:
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def stop(number: int, frame: object) -> None:
         nonlocal stopping
@@ -35,27 +38,30 @@ def supervise(count: int, serve: Callable[[bool], None]) -> None:
     for number in _ENDING:
         signal.signal(number, stop)
     signal.signal(signal.SIGHUP, forward)
+    line = os.pipe()
     for place in range(count):
-        _start(pids, serve, first=place == 0, wanted=lambda: not stopping)
+        _start(pids, serve, line, first=place == 0, wanted=lambda: not stopping)
     while pids:
         pid, _ = os.wait()
         pids.discard(pid)
         if not stopping:
             time.sleep(_REST)
-            _start(pids, serve, first=False, wanted=lambda: not stopping)
+            _start(pids, serve, line, first=False, wanted=lambda: not stopping)
 
 
-def _start(pids: set[int], serve: Callable[[bool], None], *, first: bool, wanted: Callable[[], bool]) -> None:
+def _start(
+    pids: set[int], serve: Callable[[bool], None], line: tuple[int, int], *, first: bool, wanted: Callable[[], bool]
+) -> None:
     """Fork a worker unless the end has come; a signal in between waits until the worker is known."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, signal.SIGHUP})
     try:
         if wanted():
-            pids.add(_fork(serve, first=first, mask=before))
+            pids.add(_fork(serve, line, first=first, mask=before))
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _fork(serve: Callable[[bool], None], *, first: bool, mask: set[int | signal.Signals]) -> int:
+def _fork(serve: Callable[[bool], None], line: tuple[int, int], *, first: bool, mask: set[int | signal.Signals]) -> int:
     pid = os.fork()
     if pid:
         return pid
@@ -64,8 +70,17 @@ def _fork(serve: Callable[[bool], None], *, first: bool, mask: set[int | signal.
     for number in (*_ENDING, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    reader, writer = line
+    os.close(writer)
+    threading.Thread(target=_end_with_parent, args=(reader,), name="parent", daemon=True).start()
     status = 1
     try:
         status = outcome(lambda: serve(first))
     finally:
         os._exit(status)
+
+
+def _end_with_parent(reader: int) -> None:
+    """End this worker when nobody holds the other end of the pipe any more: a killed parent cannot say so."""
+    os.read(reader, 1)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -35,25 +34,20 @@ _BY_TYPE = {
 _SUGGESTED = 50
 
 
-def problems_of(error: ValidationError, model: type[BaseModel], *, further: Iterable[str] = ()) -> list[OptionProblem]:
-    """Return every problem of `error`, which `model` raised.
-
-    `further` are keys beside the model's own that a misspelt key may have meant. No value is quoted.
-    """
+def problems_of(error: ValidationError, model: type[BaseModel]) -> list[OptionProblem]:
+    """Return every problem of `error`, which `model` raised. No value is quoted."""
     details = error.errors(include_url=False, include_input=False)
-    return [
-        _problem(detail, model, further if position < _SUGGESTED else None) for position, detail in enumerate(details)
-    ]
+    return [_problem(detail, model, suggest=position < _SUGGESTED) for position, detail in enumerate(details)]
 
 
-def _problem(detail: ErrorDetails, model: type[BaseModel], further: Iterable[str] | None) -> OptionProblem:
+def _problem(detail: ErrorDetails, model: type[BaseModel], *, suggest: bool) -> OptionProblem:
     path: Path = tuple(detail["loc"])
     context = detail.get("ctx", {})
     refusal = context.get("error")
     if isinstance(refusal, Refusal):
         return OptionProblem(path, refusal.message, refusal.hint)
     if detail["type"] == "extra_forbidden":
-        return OptionProblem(path, "unknown key", _known_keys(path, model, further))
+        return OptionProblem(path, "unknown key", _known_keys(path, model) if suggest else None)
     if detail["type"] == "missing":
         return OptionProblem(path[:-1], f'needs the key "{path[-1]}"')
     if detail["type"] == "literal_error":
@@ -66,10 +60,8 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], further: Iterable[str
     return OptionProblem(path, message, hint)
 
 
-def _known_keys(path: Path, model: type[BaseModel], further: Iterable[str] | None) -> str | None:
+def _known_keys(path: Path, model: type[BaseModel]) -> str | None:
     """Return the question for the key that was meant, or the list of keys."""
-    if further is None:
-        return None
     annotation: Any = model
     for step in path[:-1]:
         annotation = _below(annotation, step)
@@ -77,8 +69,7 @@ def _known_keys(path: Path, model: type[BaseModel], further: Iterable[str] | Non
     if section is None:
         return None
     keys = [field.alias or name for name, field in section.model_fields.items()]
-    meant = did_you_mean(str(path[-1]), [*keys, *(further if len(path) == 1 else ())])
-    return meant or (f"known keys are {', '.join(keys)}" if keys else None)
+    return did_you_mean(str(path[-1]), keys) or (f"known keys are {', '.join(keys)}" if keys else None)
 
 
 def _below(annotation: Any, step: str | int) -> Any:

@@ -32,12 +32,13 @@ class NotHttp(Exception):
 
 @final
 class Connection(asyncio.Protocol):
-    """Carry one exchange at a time; `idle` tells the pool that it may carry another."""
+    """Carry one exchange at a time; `reusable` tells the pool that it may carry another."""
 
     __slots__ = (
         "_body",
         "_complete",
         "_failure",
+        "_fruitless",
         "_gone",
         "_head_size",
         "_loop",
@@ -61,6 +62,8 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._size = 0
         self._head_size = 0
+        self._fruitless = 0
+        """Bytes since the last that were a head or a piece of a body: of a header the parser tells at its end only."""
         self._complete = True
         self._paused = False
         self._until_eof = False
@@ -82,7 +85,7 @@ class Connection(asyncio.Protocol):
         if transport is None or not self._complete:
             raise NoAnswer
         self._complete = False
-        self.status = self._size = self._head_size = 0
+        self.status = self._size = self._head_size = self._fruitless = 0
         self.headers = {}
         if len(body) < _HEAD_LIMIT:
             transport.write(head + body)
@@ -155,6 +158,7 @@ class Connection(asyncio.Protocol):
             self._failure = NotHttp("unexpected bytes")
             self.abort()
             return
+        before = (self.status, self._size)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -164,6 +168,9 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as failure:
             spoiled = not self.fresh and not self._head_size
             self._fail(NoAnswer() if spoiled else NotHttp(str(failure)))
+        self._fruitless = self._fruitless + len(data) if before == (self.status, self._size) else 0
+        if self._fruitless > _HEAD_LIMIT:
+            self._fail(NotHttp("a head without an end"))
         if self._size > _BUFFER_HIGH and not self._paused and self.transport is not None:
             self._paused = True
             self.transport.pause_reading()

@@ -73,17 +73,32 @@ class Response:
         """Tell whether nothing of the body is left to come."""
         return self._connection.complete
 
-    async def whole(self, limit: int) -> bytes:
-        """Return the whole body; raise when it is larger than `limit` bytes or breaks off."""
-        parts: list[bytes] = []
-        size = 0
-        while data := await self.read():
-            parts.append(data)
-            size += len(data)
-            if size > limit:
+    def bounded(self, limit: int) -> Callable[[], Awaitable[bytes]]:
+        """Return a `reader` that raises when the body is larger than `limit` bytes."""
+        read = self.reader
+        left = limit
+
+        async def read_bounded() -> bytes:
+            nonlocal left
+            data = await read()
+            left -= len(data)
+            if left < 0:
                 raise UpstreamProtocolError(
                     f"{self._endpoint.name}: the upstream's answer is larger than {limit} bytes"
                 )
+            return data
+
+        return read_bounded
+
+    async def whole(self, limit: int) -> bytes:
+        """Return the whole body; raise when it is larger than `limit` bytes or breaks off."""
+        parts: list[bytes] = []
+        read = self.bounded(limit)
+        try:
+            while data := await read():
+                parts.append(data)
+        except BROKEN as failure:
+            raise self._endpoint.cut(failure) from None
         return b"".join(parts)
 
     def close(self) -> None:
@@ -110,13 +125,18 @@ class Endpoint:
         self.path = parts.path.rstrip("/")
         self._now = resources.now
 
-    def head(self, method: str, path: str, headers: Mapping[str, str], *, query: str = "") -> bytes:
-        """Return the bytes of a request's head, all but Content-Length and the empty line."""
+    def head(self, method: str, path: str, *headers: Mapping[str, str], query: str = "") -> bytes:
+        """Return the bytes of a request's head, all but Content-Length and the empty line.
+
+        Of headers with the same name, however it is written, the last stands, also instead of our Host.
+        """
         origin = self.origin
         host = f"[{origin.host}]" if ":" in origin.host else origin.host
         authority = host if origin.port == _PORTS[origin.scheme] else f"{host}:{origin.port}"
         target = f"{self.path}/{path}{'?' + query if query else ''}"
-        lines = [f"{method} {target} HTTP/1.1", f"Host: {authority}", *(f"{k}: {v}" for k, v in headers.items())]
+        by_name = {"host": f"Host: {authority}"}
+        by_name |= {name.lower(): f"{name}: {value}" for given in headers for name, value in given.items()}
+        lines = [f"{method} {target} HTTP/1.1", *by_name.values()]
         return "".join(f"{line}\r\n" for line in lines).encode("latin-1", "replace")
 
     async def send(self, head: bytes, body: bytes = b"") -> Response:

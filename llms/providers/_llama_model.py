@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, final
 
-from llms.providers._llama_failures import LlamaFailures
+from llms.providers._llama_answers import LlamaFailures
 from llms.providers._llama_handover import Handover
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
 from collections.abc import Callable
@@ -13,13 +12,13 @@ from typing import Final, final
 from aiohappyeyeballs import start_connection
 
 from llms.providers._connection import Connection
+from llms.providers._names import Names
 
 _IDLE_SECONDS: Final = 55.0
 _IDLE_LIMIT: Final = 1024
-_NAMES_SECONDS: Final = 60.0
+_SWEEP_SECONDS: Final = 0.1
+"""The least time between two looks at what is idle for too long."""
 _EYEBALLS_DELAY: Final = 0.25
-
-Addresses = list[tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,9 @@ class Pool:
         self._clock = clock
         self._idle: dict[Origin, list[Connection]] = {}
         self._open: set[Connection] = set()
-        self._names: dict[tuple[str, int], tuple[float, Addresses]] = {}
+        self._names = Names(clock=clock)
+        self._timer: asyncio.TimerHandle | None = None
+        """Runs while there are idle connections."""
         self._tls: ssl.SSLContext | None = None
 
     def take(self, origin: Origin) -> Connection | None:
@@ -62,14 +63,13 @@ class Pool:
         connection.fresh = False
         connection.idle_since = self._clock()
         idle.append(connection)
-        if self._clock() - idle[0].idle_since > _IDLE_SECONDS:
-            idle.pop(0).abort()
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._sweep)
 
     async def connect(self, origin: Origin) -> Connection:
         """Open a new connection; raise OSError (also for TLS and names)."""
         loop = asyncio.get_running_loop()
-        addresses = await self._resolve(origin)
-        sock = await start_connection(addresses, happy_eyeballs_delay=_EYEBALLS_DELAY, interleave=1)
+        sock = await self._reach(origin)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             tls = await self._context() if origin.scheme == "https" else None
@@ -87,22 +87,35 @@ class Pool:
         for connection in list(self._open):
             connection.abort()
         self._idle.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self._names.close()
         await asyncio.sleep(0)
 
-    async def _resolve(self, origin: Origin) -> Addresses:
-        key = (origin.host, origin.port)
-        known = self._names.get(key)
-        if known is not None and self._clock() - known[0] < _NAMES_SECONDS:
-            return known[1]
-        loop = asyncio.get_running_loop()
-        found: Addresses = await loop.getaddrinfo(  # type: ignore[assignment]
-            origin.host,
-            origin.port,
-            type=socket.SOCK_STREAM,
-            flags=socket.AI_ADDRCONFIG if _is_name(origin.host) else 0,
-        )
-        self._names[key] = (self._clock(), found)
-        return found
+    def _sweep(self) -> None:
+        """Cut what was idle for too long, and come again for the rest."""
+        self._timer = None
+        now = self._clock()
+        for origin, idle in list(self._idle.items()):
+            old = sum(now - connection.idle_since >= _IDLE_SECONDS for connection in idle)
+            for connection in idle[:old]:
+                connection.abort()
+            del idle[:old]
+            if not idle:
+                del self._idle[origin]
+        if self._idle:
+            oldest = min(idle[0].idle_since for idle in self._idle.values())
+            delay = max(_SWEEP_SECONDS, oldest + _IDLE_SECONDS - now)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._sweep)
+
+    async def _reach(self, origin: Origin) -> socket.socket:
+        addresses = await self._names.addresses(origin.host, origin.port)
+        try:
+            return await start_connection(addresses, happy_eyeballs_delay=_EYEBALLS_DELAY, interleave=1)
+        except BaseException:
+            self._names.forget(origin.host, origin.port)
+            raise
 
     async def _context(self) -> ssl.SSLContext:
         """Return the TLS context; the first time it is made in a thread, for it reads all root certificates."""
@@ -111,11 +124,3 @@ class Pool:
             context.set_alpn_protocols(["http/1.1"])
             self._tls = context
         return self._tls
-
-
-def _is_name(host: str) -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        with contextlib.suppress(OSError):
-            socket.inet_pton(family, host)
-            return False
-    return host != "localhost"

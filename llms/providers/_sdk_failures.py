@@ -19,7 +19,7 @@ from llms.protocol.errors import (
     UpstreamUnreachable,
     excerpt,
 )
-from llms.protocol.refusals import Refusal, error_for, error_for_event, redact
+from llms.protocol.refusals import Refusal, error_for, error_for_event, redact, request_id_of
 
 _PACKAGES: Final = {"air": "airefinery-sdk"}
 """What to install where the package is not named like the module."""
@@ -119,7 +119,7 @@ class Failures:
                 f"{self.name}: the upstream refused the key configured for it. Put a valid one into "
                 f"providers.{self.name}.options.api_key (or the environment variable it names)."
             )
-            error.upstream_request_id = redact(headers.get("x-request-id", ""), self.secrets)
+            error.upstream_request_id = request_id_of(headers, self.secrets)
             return error
         return error_for(Refusal(self.name, status, _body(failure), headers, now=self._now(), secrets=self.secrets))
 

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final, final
 
-from llms.providers._llama_failures import INSTALL, Unloadable
+from llms.providers._llama_answers import INSTALL, Unloadable
 
 EMBEDDED: Final = "embedded"
 """The path of the demo model that is part of the package."""
@@ -92,13 +92,6 @@ def file_size(path: str) -> int:
     """Return the bytes of a model's file; 0 when there is none."""
     with _file(path) as found:
         return found.stat().st_size if found.is_file() else 0
-
-
-def check(path: str) -> None:
-    """Raise Unloadable when the library or a model's file is missing; loads nothing but the library."""
-    _library()
-    with _file(path) as found:
-        _check(found)
 
 
 def _library() -> Any:

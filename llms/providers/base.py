@@ -25,7 +25,6 @@ __all__ = [
     "ProviderFactory",
     "ProviderSettings",
     "Resources",
-    "SupportsCheck",
     "SupportsClose",
 ]
 
@@ -54,15 +53,6 @@ class SupportsClose(Protocol):
 
     async def close(self) -> None:
         """Release connections, threads, models."""
-        ...
-
-
-@runtime_checkable
-class SupportsCheck(Protocol):
-    """A provider that can tell how it is without a chat."""
-
-    async def check(self) -> str:
-        """Return one line about its state; raise an LlmsError when it is not usable."""
         ...
 
 

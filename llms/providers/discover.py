@@ -7,6 +7,7 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -25,6 +26,8 @@ class Found:
     type: str
     options: Mapping[str, Any] = field(repr=False)
     why: str
+    local: bool = False
+    """A local server: it may go away."""
 
 
 def from_environment(environ: Mapping[str, str]) -> list[Found]:
@@ -56,6 +59,9 @@ async def local_servers(
 
 async def _probe(http: aiohttp.ClientSession, row: Known, environ: Mapping[str, str]) -> Found | None:
     options = row.options(environ)
+    if _is_broken(str(options["base_url"])):
+        variable = next(name for name in row.url_variables if environ.get(name))
+        return Found(row.name, row.name, options, f"{variable} is not an address", local=True)
     try:
         async with (
             asyncio.timeout(_PROBE_SECONDS),
@@ -68,7 +74,14 @@ async def _probe(http: aiohttp.ClientSession, row: Known, environ: Mapping[str, 
         return None
     if not isinstance(listed, dict) or not isinstance(listed.get("data", listed.get("models")), list):
         return None
-    return Found(row.name, row.name, options, f"answers on port {row.port}")
+    return Found(row.name, row.name, options, f"answers on port {row.port}", local=True)
+
+
+def _is_broken(address: str) -> bool:
+    try:
+        return urlsplit(address).port == 0
+    except ValueError:
+        return True
 
 
 def _variable(row: Known, environ: Mapping[str, str]) -> str:

@@ -40,8 +40,14 @@ class Known:
 
 
 def _with_path_of(usual: str, url: str) -> str:
-    """Give an address that is a host alone the path of the usual one: SDKs differ in who appends /v1."""
-    given = urlsplit(url)
+    """Give an address that is a host alone the path of the usual one: SDKs differ in who appends /v1.
+
+    What is no address stays as it is: the provider's own check says what is wrong with it.
+    """
+    try:
+        given = urlsplit(url)
+    except ValueError:
+        return url
     return url.rstrip("/") + urlsplit(usual).path if given.path in ("", "/") else url
 
 

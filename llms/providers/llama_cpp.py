@@ -15,10 +15,9 @@ from llms.protocol.chat import ChatRequest, Chunk, ModelInfo
 from llms.protocol.errors import ModelNotFound
 from llms.protocol.fold import Fold
 from llms.providers import _xllamacpp
+from llms.providers._llama_answers import LlamaFailures, PieceReader, Unloadable
 from llms.providers._llama_cores import default_threads
-from llms.providers._llama_failures import LlamaFailures, Unloadable
 from llms.providers._llama_model import LocalModel
-from llms.providers._llama_pieces import PieceReader
 from llms.providers._llama_request import library_body
 from llms.providers._xllamacpp import EMBEDDED, Load
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
@@ -106,16 +105,6 @@ class LlamaCpp:
         return [
             ModelInfo(name, owned_by=self._name, extra=_facts(name, options)) for name, options in self._options.items()
         ]
-
-    async def check(self) -> str:
-        """Say which models are there and which are loaded; raise UpstreamUnavailable for the first that is not."""
-        for name, options in self._options.items():
-            try:
-                await asyncio.to_thread(_xllamacpp.check, options.path)
-            except Unloadable as reason:
-                raise self._failures[name].unloadable(reason) from None
-        loaded = [name for name, model in self._models.items() if model.is_loaded]
-        return f"xllamacpp; models: {', '.join(self._options)}; loaded: {', '.join(loaded) or 'none yet'}"
 
     async def close(self) -> None:
         """Stop every chat and unload every model."""

@@ -10,20 +10,26 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from llms.config.masking import is_secret
 from llms.protocol.chat import ChatRequest, Chunk, CompletionObject, ModelInfo, StreamUsage
 from llms.protocol.errors import LlmsError, UpstreamProtocolError
 from llms.protocol.fold import unfold
-from llms.protocol.refusals import error_for_event, is_error, objects_to, request_id_of
+from llms.protocol.refusals import error_for_event, is_error, request_id_of
 from llms.protocol.stream import ChunkReader
+from llms.providers._abilities import Abilities
 from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
 
 _SETTLE_SECONDS: Final = 0.1
-_MOST_WHOLE_ONLY: Final = 256
 _LONGEST_ID: Final = 512
 _PLAIN_URL: Final = re.compile(r"[!-~]+", re.ASCII)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _HEADER_VALUE: Final = re.compile(r"[ -~\t]*", re.ASCII)
+_OUR_HEADERS: Final = frozenset({"connection", "content-length", "transfer-encoding", "upgrade", "x-llms-hops"})
+_TELLING: Final = frozenset({"sig", "signature", "code"})
+"""Parameters that carry a secret in the addresses of some clouds."""
+_SHORTEST_SECRET: Final = 8
+"""Characters from which on a value is a secret: shorter ones are words, and taken out they would spoil every text."""
 
 
 class Options(BaseModel):
@@ -43,12 +49,16 @@ class Options(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _http_url(cls, value: str) -> str:
-        url = urlsplit(value.strip())
+        try:
+            url = urlsplit(value.strip())
+            port = url.port
+        except ValueError as problem:
+            raise ValueError(f"must be an http:// or https:// address ({problem})") from None
         if url.scheme not in ("http", "https") or not url.hostname or not _PLAIN_URL.fullmatch(value.strip()):
             raise ValueError("must be an http:// or https:// address")
         if url.username or url.password:
             raise ValueError("must not hold a user or password: use api_key or headers")
-        if url.port == 0:
+        if port == 0:
             raise ValueError("must not have port 0")
         return value.strip().rstrip("/")
 
@@ -58,6 +68,8 @@ class Options(BaseModel):
         for name, text in value.items():
             if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(text):
                 raise ValueError(f"header {name[:60]!r} holds characters that no header may hold")
+            if name.lower() in _OUR_HEADERS:
+                raise ValueError(f"header {name!r} is set for each request by itself: leave it out")
         return value
 
     @field_validator("api_key")
@@ -77,7 +89,7 @@ class OpenAICompatible:
         options: Options = settings.options
         key = options.api_key.get_secret_value() if options.api_key else ""
         query = urlsplit(options.base_url).query
-        secrets = tuple(filter(None, (key, *_secrets(options.headers), *_secrets(dict(parse_qsl(query))))))
+        secrets = _secrets(key, options.headers, dict(parse_qsl(query)))
         self._settings = settings
         self._options = options
         self._endpoint = Endpoint(settings, resources, base_url=options.base_url, secrets=secrets)
@@ -86,19 +98,14 @@ class OpenAICompatible:
             "Accept-Encoding": "identity",
             "User-Agent": "llms",
             **({"Authorization": f"Bearer {key}"} if key else {}),
-            **options.headers,
         }
-        self._chat_head = self._endpoint.head("POST", "chat/completions", headers, query=query)
-        self._models_head = self._endpoint.head("GET", "models", headers, query=query)
-        self._asks_usage = options.stream_usage == "ask"
-        self._streams = options.stream
-        self._whole_only: set[str] = set()
-        """Models whose answers the upstream refused to stream."""
+        self._chat_head = self._endpoint.head("POST", "chat/completions", headers, options.headers, query=query)
+        self._models_head = self._endpoint.head("GET", "models", headers, options.headers, query=query)
+        self._abilities = Abilities(stream=options.stream, usage=options.stream_usage == "ask", clock=resources.clock)
 
     async def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
         """Yield the upstream's chunks, or its whole answer as one."""
-        can_stream = self._streams and request.model not in self._whole_only
-        response = await self._open(request, stream=stream and can_stream)
+        response = await self._open(request, stream=stream)
         upstream_id = request_id_of(response.headers, self._endpoint.secrets)
         try:
             if not _is_stream(response, asked=stream):
@@ -107,7 +114,7 @@ class OpenAICompatible:
             reader = ChunkReader(
                 provider=self._settings.name, max_event=self._settings.max_event, secrets=self._endpoint.secrets
             )
-            read = response.reader
+            read = response.reader if stream else response.bounded(self._settings.max_answer)
             while not reader.done:
                 data = await read()
                 chunk = reader.feed(data) if data else reader.close()
@@ -135,29 +142,23 @@ class OpenAICompatible:
         return _models(listed, owner=self._settings.name)
 
     async def _open(self, request: ChatRequest, *, stream: bool) -> Response:
-        """Send the request; when the upstream refuses to stream or to tell usage, ask again without.
-
-        What helped is remembered; a refusal that stays was about something else in the request.
-        """
+        """Send the request; when the upstream refuses to stream or to tell usage, ask again without."""
         head = b"%bx-llms-hops: %d\r\n" % (self._chat_head, request.hops + 1)
-        asked_stream, ask_usage = stream, self._asks_usage
+        first = asking = self._abilities.asking(request.model, stream=stream)
         while True:
-            response = await self._endpoint.send(head, request.encode(stream=stream, ask_usage=ask_usage))
+            body = request.encode(stream=asking.stream, ask_usage=asking.usage)
+            response = await self._endpoint.send(head, body)
             if response.status == 200:
-                self._asks_usage = self._asks_usage and ask_usage
-                if asked_stream and not stream and len(self._whole_only) < _MOST_WHOLE_ONLY:
-                    self._whole_only.add(request.model)
+                self._abilities.answered(request.model, first=first, last=asking)
                 return response
             try:
                 error = await self._endpoint.refuse(response)
             finally:
                 response.close()
-            if stream and ask_usage and not request.include_usage and objects_to(error, "stream_options"):
-                ask_usage = False
-            elif stream and objects_to(error, "stream"):
-                stream = False
-            else:
+            less = asking.less(request, error)
+            if less is None:
                 raise error
+            asking = less
 
     def _whole(self, body: bytes, upstream_id: str, *, stream: bool) -> Chunk:
         item = self._endpoint.decode(body)
@@ -209,10 +210,15 @@ def _models(listed: Any, *, owner: str) -> Sequence[ModelInfo]:
     return list(found.values())
 
 
-def _secrets(named: Mapping[str, str]) -> list[str]:
-    """Return the values of those headers, or parameters of an address, whose names say that they are secret."""
-    words = ("key", "token", "secret", "auth", "cookie", "password", "sig", "code")
-    return [value for name, value in named.items() if any(word in name.lower() for word in words)]
+def _secrets(key: str, *named: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what must not reach a message, the longest first, as it may hold another.
+
+    That is our key, and the values of headers and of an address's parameters whose names say that they are secret;
+    of one like "Basic …" also what follows the scheme.
+    """
+    telling = [value for each in named for name, value in each.items() if is_secret(name) or name.lower() in _TELLING]
+    found = {text for value in telling for text in (value, *value.split()[-1:]) if len(text) >= _SHORTEST_SECRET}
+    return tuple(sorted(found | ({key} if key else set()), key=len, reverse=True))
 
 
 _: ProviderFactory = OpenAICompatible

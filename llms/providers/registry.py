@@ -10,14 +10,12 @@ from typing import Any, Final, cast
 
 from pydantic import BaseModel, ValidationError
 
-from llms.config.model import Conduct
 from llms.config.problems import OptionProblem
 from llms.config.wording import problems_of
 from llms.providers.base import Provider, ProviderFactory, ProviderSettings, Resources
 from llms.providers.known import KNOWN
 
 ENTRY_POINTS: Final = "llms.providers"
-_COMMON_KEYS: Final = ("type", "enabled", *Conduct.model_fields)
 
 BUILT_IN: Final[Mapping[str, str]] = {
     "openai_compatible": "llms.providers.openai_compatible:OpenAICompatible",
@@ -61,7 +59,7 @@ def validate(kind: str, options: Mapping[str, Any]) -> Sequence[OptionProblem]:
     except ImportError as missing:
         return [OptionProblem(("type",), f'provider type "{kind}" cannot be loaded: {missing}')]
     except ValidationError as invalid:
-        return problems_of(invalid, _options_model(kind), further=_COMMON_KEYS)
+        return problems_of(invalid, _options_model(kind))
     return []
 
 

@@ -18,8 +18,9 @@ from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo, StreamUsage
 from llms.protocol.errors import LlmsError, UpstreamProtocolError
 from llms.protocol.fold import unfold
-from llms.protocol.refusals import error_for_event, objects_to, redact
+from llms.protocol.refusals import error_for_event, request_id_of
 from llms.protocol.stream import ChunkReader
+from llms.providers._abilities import Abilities, Asking
 from llms.providers._sdk import Built, SdkClient, hidden, let_go, secrets_of
 from llms.providers._sdk_failures import Failures
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
@@ -68,8 +69,7 @@ class SdkProvider:
         options: Options = settings.options
         self._name = settings.name
         self._settings = settings
-        self._asks_usage = options.stream_usage == "ask"
-        self._streams = True
+        self._abilities = Abilities(stream=True, usage=options.stream_usage == "ask", clock=resources.clock)
         self._models = options.models
         self._failures = Failures(settings.name, options.client, secrets=secrets_of(options.options), now=resources.now)
         self._client = SdkClient(options.client, options.options, failures=self._failures)
@@ -113,21 +113,22 @@ class SdkProvider:
     async def _ask(self, request: ChatRequest, *, stream: bool) -> Any:
         """Ask, and ask again without what the upstream refuses to do: telling usage, or streaming at all."""
         client = await self._client.built()
+        first = asking = self._abilities.asking(request.model, stream=stream)
         while True:
-            stream = stream and self._streams
             try:
-                return await self._create(client, request, stream=stream)
+                answer = await self._create(client, request, asking)
             except LlmsError as error:
-                if stream and self._asks_usage and not request.include_usage and objects_to(error, "stream_options"):
-                    self._asks_usage = False
-                elif stream and objects_to(error, "stream"):
-                    self._streams = False
-                else:
+                less = asking.less(request, error)
+                if less is None:
                     raise
+                asking = less
+            else:
+                self._abilities.answered(request.model, first=first, last=asking)
+                return answer
 
-    async def _create(self, client: Built, request: ChatRequest, *, stream: bool) -> Any:
+    async def _create(self, client: Built, request: ChatRequest, asking: Asking) -> Any:
         """Call `create` and return what it gives: a stream, a generator, a whole answer."""
-        arguments = client.arguments(request, stream=stream, ask_usage=self._asks_usage)
+        arguments = client.arguments(request, stream=asking.stream, ask_usage=asking.usage)
         try:
             answer = client.create(**arguments)
             return await answer if inspect.isawaitable(answer) else answer
@@ -141,12 +142,12 @@ class SdkProvider:
         if stream and callable(getattr(response, "aiter_bytes", None)) and _is_plain(response):
             return self._read_bytes(response)
         if hasattr(answer, "__aiter__"):
-            return self._read_objects(answer)
+            return self._read_objects(answer, limit=None if stream else self._settings.max_answer)
         return self._read_whole(answer, stream=stream)
 
     async def _read_bytes(self, response: Any) -> AsyncGenerator[Chunk, None]:
         """Read the HTTP answer behind an SDK's stream, past the SDK's own strict and slow decoding."""
-        upstream_id = redact(response.headers.get("x-request-id", ""), self._failures.secrets)
+        upstream_id = request_id_of(response.headers, self._failures.secrets)
         kind = response.headers.get("Content-Type", "")
         reader = ChunkReader(provider=self._name, max_event=self._settings.max_event, secrets=self._failures.secrets)
         async with aclosing(response.aiter_bytes()) as parts:
@@ -174,18 +175,20 @@ class SdkProvider:
         async for data in parts:
             body += data
             if len(body) > self._settings.max_answer:
-                raise UpstreamProtocolError(
-                    f"{self._name}: the upstream's answer is larger than {self._settings.max_answer} bytes"
-                )
+                raise self._too_large()
         try:
             return json.loads(bytes(body))
         except ValueError:
             raise UpstreamProtocolError(f"{self._name}: the upstream's answer is not JSON") from None
 
-    async def _read_objects(self, answer: Any) -> AsyncGenerator[Chunk, None]:
-        """Read an SDK's own chunk objects, unknown fields included."""
+    def _too_large(self) -> LlmsError:
+        limit = self._settings.max_answer
+        return UpstreamProtocolError(f"{self._name}: the upstream's answer is larger than {limit} bytes")
+
+    async def _read_objects(self, answer: Any, *, limit: int | None) -> AsyncGenerator[Chunk, None]:
+        """Read an SDK's own chunk objects, unknown fields included; `limit` is in bytes, for all of them."""
         iterator = aiter(answer)
-        skipped = 0
+        skipped = size = 0
         try:
             async for found in iterator:
                 item = _as_object(found) or {}
@@ -196,6 +199,8 @@ class SdkProvider:
                     continue
                 chunk = Chunk.of(item)
                 chunk.skipped, skipped = skipped, 0
+                if limit is not None and (size := size + sum(map(len, chunk.payloads()))) > limit:
+                    raise self._too_large()
                 yield chunk
         finally:
             if iterator is not answer:
@@ -207,7 +212,8 @@ class SdkProvider:
         if item is None:
             hint = "; name its asynchronous client in the row" if hasattr(answer, "__next__") else ""
             raise UpstreamProtocolError(f"{self._name}: the SDK gave a {type(answer).__name__}, not a completion{hint}")
-        upstream_id = redact(str(getattr(answer, "_request_id", None) or ""), self._failures.secrets)
+        told = {"x-request-id": str(getattr(answer, "_request_id", None) or "")}
+        upstream_id = request_id_of(told, self._failures.secrets)
         yield self._one(item, upstream_id, stream=stream)
 
     def _one(self, item: Any, upstream_id: str, *, stream: bool) -> Chunk:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import llms as package
-from llms.cli.doctor_installation import foreign_command, foreign_modules
+from llms.cli.doctor_installation import foreign_command, foreign_modules, installation
 from llms.cli.doctor_machine import clock, data, open_files, port
 from llms.cli.doctor_setup import broken_keys, keys
 from tests.cli.conftest import ECHO, Home, Run, Serve
@@ -53,6 +53,7 @@ async def test_a_sound_setup(home: Home, llms: Run) -> None:
     assert ran.code == 0
     for subject in ("python", "llms", "packages", "configuration", "keys", f"port {number}", "data directory", "clock"):
         assert found[subject]["level"] == "ok", found[subject]
+    assert "aiohttp 3" in found["packages"]["text"]
     assert found["keys"]["text"] == "OPENAI_API_KEY"
     assert all(bool(each["fix"]) == (each["level"] != "ok") for each in found.values())
     assert "sk-planted" not in ran.out + ran.err
@@ -171,6 +172,19 @@ def test_another_module_of_the_same_name(tmp_path: Path, monkeypatch: pytest.Mon
     with distribution(tmp_path, monkeypatch):
         rivals = [each for each in foreign_modules(own, []) if each.level == "fail"]
     assert [each.fix for each in rivals] == ["pip uninstall other-llms"]
+
+
+def test_what_the_package_requires_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "llms-1.0.dist-info"
+    info.mkdir()
+    rows = ("click>=8.2", "surely-not.there<4,>=3", "at_no-time; sys_platform != 'win32'", "never>=1; extra == 'local'")
+    needs = "".join(f"Requires-Dist: {row}\n" for row in rows)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: llms\nVersion: 1.0\n{needs}")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    (found,) = (each for each in installation({}) if each.subject == "packages")
+    assert (found.level, found.text) == ("fail", "missing: surely-not.there")
+    assert found.fix == "pip install surely-not.there"
 
 
 @contextmanager

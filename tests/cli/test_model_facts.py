@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from llms.cli.chat_models import first_chat_model
-from llms.cli.model_facts import context_window, price
+from llms.cli.model_facts import context_window, first_chat_model, price
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ import socket
 import pytest
 
 from llms.cli.ports import bind, free_port_near, holder_of
-from llms.cli.secrets import secrets_of
-from llms.cli.settings import configuration, read
+from llms.cli.settings import configuration, read, secrets_of
 from tests.cli.conftest import ECHO, Home
 
 

@@ -97,6 +97,23 @@ def test_the_registry_of_provider_types_is_asked_about_rows() -> None:
     assert caught.value.problems[2].hint == 'did you mean "retries"?'
 
 
+@pytest.mark.parametrize("kind", ["openai", "openai_compatible", "sdk", "llama_cpp", "echo"])
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("timeuots", "timeouts"), ("limit", "limits"), ("retires", "retries"), ("enabeld", "enabled")],
+)
+def test_a_shared_key_may_be_what_was_meant_in_a_row_of_any_type(kind: str, written: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loads(
+            f"providers: {{a: {{type: {kind}, {written}: 1}}}}",
+            filename="f",
+            environ={},
+            validate_options=registry.validate,
+        )
+    hints = [problem.hint for problem in caught.value.problems if problem.path == f"providers.a.{written}"]
+    assert hints == [f'did you mean "{meant}"?']
+
+
 def test_without_a_file_everything_is_discovered() -> None:
     assert without_file() == Config(discover=True)
 

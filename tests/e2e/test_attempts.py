@@ -208,6 +208,17 @@ class TestFallbacks:
         assert (ended.retries, ended.fallbacks) == (1, 1)
         assert first.chats[0].arrived < second.chats[0].arrived < first.chats[1].arrived
 
+    async def test_six_attempts_are_the_most(self) -> None:
+        async with FakeUpstream() as one, FakeUpstream() as two, FakeUpstream() as three, FakeUpstream() as four:
+            upstreams = (one, two, three, four)
+            for upstream in upstreams:
+                upstream.script(error(503))
+            async with serving(several_upstreams(*upstreams, row="retries: 100")) as proxy:
+                got = await ask(proxy, chat())
+
+        assert (got.status, got.headers["x-llms-attempts"]) == (503, "6")
+        assert [len(upstream.chats) for upstream in upstreams] == [2, 2, 1, 1]
+
     async def test_each_target_gets_its_own_model_and_key(self) -> None:
         async with FakeUpstream() as first, FakeUpstream() as second:
             first.script(error(500))

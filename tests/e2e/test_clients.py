@@ -310,6 +310,17 @@ class TestBlockingOpenAI:
 
         assert await in_thread(work, error(503), row="retries: 1") == ((503, "upstream_overloaded"), 2)
 
+    async def test_a_closed_stream_stops_the_upstream(self) -> None:
+        def leave(url: str) -> None:
+            with openai.OpenAI(base_url=url, api_key="none") as client:
+                stream = client.chat.completions.create(model="m", messages=SAY, stream=True)
+                next(iter(stream))
+                stream.close()
+
+        async with before(text_stream("a b", done=False, finish=None).then(stall())) as (proxy, upstream):
+            await asyncio.to_thread(leave, proxy.url)
+            await upstream.chats[0].gone()
+
     async def test_a_stream_that_breaks(self) -> None:
         def work(client: openai.OpenAI) -> str:
             stream = client.chat.completions.create(model="m", messages=SAY, stream=True)

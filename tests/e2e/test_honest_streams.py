@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llms.testing.answers import Answer, chunk
+from llms.testing.answers import Answer, chunk, completion
 from llms.testing.fake_upstream import (
     FakeUpstream,
     answer,
@@ -216,6 +216,12 @@ class TestOneBodyForAStream:
         assert reply.headers["content-type"] == "text/event-stream"
         check_stream(reply.events[:-1])
         assert proxy.ended[0].usage.completion_tokens == 5
+
+    async def test_its_type_may_be_written_in_any_way(self) -> None:
+        said = body(completion({"content": "Hello"}), headers={"Content-Type": "Application/JSON; charset=utf-8"})
+        reply, _ = await stream(said)
+
+        assert (reply.text, reply.done) == ("Hello", True)
 
     async def test_usage_is_sent_on_when_asked(self) -> None:
         reply, _ = await stream(whole("Hello"), stream_options={"include_usage": True})
@@ -428,7 +434,6 @@ class TestHeartbeats:
         assert len(self.frames(reply)) >= 4
         assert reply.text == f"a{text}b"
         assert reply.done
-
 
     async def test_none_come_after_the_end_that_is_read_slowly(self) -> None:
         big = event(chunk({"content": "x" * 12_000_000}, "stop"))

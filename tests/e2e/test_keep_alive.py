@@ -71,6 +71,19 @@ async def test_requests_in_turn_share_one_connection() -> None:
     assert {seen.connection for seen in upstream.chats} == {1}
 
 
+async def test_an_end_that_comes_a_little_after_done_is_waited_for() -> None:
+    async with FakeUpstream() as upstream:
+        upstream.script(text_stream("fine").then(pause(0.03)))
+        async with serving(one_upstream(upstream, row=NATIVE)) as proxy:
+            client = await RawClient.to(proxy)
+            for _ in range(5):
+                await client.send(chat())
+                assert said(await client.reply()) == "fine"
+            client.close()
+
+    assert {seen.connection for seen in upstream.chats} == {1}
+
+
 async def test_requests_at_once_share_as_many_as_there_are() -> None:
     async with FakeUpstream() as upstream, serving(one_upstream(upstream, row=NATIVE)) as proxy:
         for _ in range(6):

@@ -65,6 +65,13 @@ def silent_port() -> Generator[int, None, None]:
         yield listening.getsockname()[1]
 
 
+@contextmanager
+def unanswered_address(*, tls: bool = False) -> Generator[str, None, None]:
+    """Give a base address to which no connection comes about; over TLS where the kernel takes every other."""
+    with full_backlog() as full, silent_port() as silent:
+        yield f"https://127.0.0.1:{silent}/v1" if tls or connects(full) else f"http://127.0.0.1:{full}/v1"
+
+
 def connects(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=0.3):
@@ -77,11 +84,9 @@ class TestConnect:
     """Until the connection stands, TLS included."""
 
     @BOTH
-    @pytest.mark.parametrize("where", ["full backlog", "silent TLS"])
-    async def test_it_is_bounded(self, where: str, stream: bool) -> None:
-        with full_backlog() as full, silent_port() as silent:
-            by_backlog = where == "full backlog" and not await asyncio.to_thread(connects, full)
-            address = f"http://127.0.0.1:{full}/v1" if by_backlog else f"https://127.0.0.1:{silent}/v1"
+    @pytest.mark.parametrize("tls", [False, True], ids=["full backlog", "silent TLS"])
+    async def test_it_is_bounded(self, tls: bool, stream: bool) -> None:
+        with unanswered_address(tls=tls) as address:
             started = time.monotonic()
             async with FakeUpstream(refuses=True) as nobody:
                 text = one_upstream(nobody, row="timeouts: {connect: 0.4s}").replace(nobody.url, address)
@@ -93,11 +98,39 @@ class TestConnect:
         assert (got.status, got.error["code"], ended.attempts) == (504, "upstream_timeout", 1)
         assert "no connection" in got.error["message"]
 
+    @BOTH
+    async def test_the_wait_for_an_answer_bounds_it_too(self, stream: bool) -> None:
+        with unanswered_address() as address:
+            async with FakeUpstream(refuses=True) as nobody:
+                text = one_upstream(nobody, row="timeouts: {first_chunk: 0.4s, answer: 0.4s}")
+                async with serving(text.replace(nobody.url, address)) as proxy:
+                    started = time.monotonic()
+                    got = await ask(proxy, chat(stream=stream))
+                    assert 0.4 <= time.monotonic() - started < 0.4 + SLACK
+
+        assert (got.status, got.error["code"]) == (504, "upstream_timeout")
+
+    async def test_a_client_that_leaves_meanwhile_ends_it(self) -> None:
+        with unanswered_address() as address:
+            async with (
+                FakeUpstream(refuses=True) as nobody,
+                serving(one_upstream(nobody).replace(nobody.url, address)) as proxy,
+            ):
+                client = await RawClient.to(proxy)
+                await client.send(chat())
+                await asyncio.sleep(0.2)
+                assert len(proxy.engine.gateway.live) == 1
+                client.close()
+                [ended] = await proxy.all_ended(1, patience=1.0)
+                assert not proxy.engine._pool._open
+
+        assert (ended.outcome, ended.window) == ("cancelled", "before_first_chunk")
+
     async def test_the_next_target_is_asked(self) -> None:
-        with silent_port() as silent:
+        with unanswered_address() as address:
             async with FakeUpstream(refuses=True) as nobody, FakeUpstream() as good:
                 text = several_upstreams(nobody, good, row="timeouts: {connect: 0.3s}")
-                async with serving(text.replace(nobody.url, f"https://127.0.0.1:{silent}/v1")) as proxy:
+                async with serving(text.replace(nobody.url, address)) as proxy:
                     assert said(await ask(proxy, chat())) == "Hello world"
 
 

@@ -53,7 +53,9 @@ def test_the_upstream_reads_what_we_read(
         request = parse_chat(raw)
     except Exception:
         return
-    sent = json.loads(replace(request, model="real").encode(stream=stream, ask_usage=True))
+    sent = json.loads(
+        replace(request, model="real").encode(stream=stream, ask_usage=True), object_pairs_hook=_each_once
+    )
     expected = {**json.loads(raw), "model": "real", "stream": stream}
     if stream:
         expected["stream_options"] = {"include_usage": True}
@@ -86,11 +88,26 @@ def test_the_messages_of_usual_bodies_are_found(shape: str) -> None:
         '{"messages":[{"role":"user","content":"x"}],"model":"b","messages":M}',
         '{"messages":[{"role":"user","content":"x"}],"model":"a","messages":M,"model":"b"}',
         '{"model":"b","messages":[{"role":"user","content":"x"}],"n":1,"messages":M}',
+        '{"messages":M,"model":"a","stop":["x"],"model":"b","stop":"y"}',
+        '{"messages":M ,\n "model":"a","stop":["x"],"model":"b","stop":"y"}',
+        '{"messages":[{"role":"user","content":"x"}]\t,"messages":M,"model":"b"}',
     ],
 )
-def test_of_equal_keys_the_last_is_read_by_both(raw: str) -> None:
+def test_of_equal_keys_the_last_is_read_by_us_and_sent_alone(raw: str) -> None:
     data = raw.replace("M", json.dumps(MESSAGES)).encode()
     request = parse_chat(data)
     assert request.model == "b"
-    sent = json.loads(replace(request, model="real").encode(stream=False))
+    sent = json.loads(replace(request, model="real").encode(stream=False), object_pairs_hook=_each_once)
     assert (sent["model"], sent["messages"]) == ("real", MESSAGES)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    assert len(dict(pairs)) == len(pairs), [name for name, _ in pairs]
+    return dict(pairs)
+
+
+@pytest.mark.parametrize("content", ["a[0], b[1]; " * 9000, '],"' * 9000, "]" * 200_000])
+def test_brackets_in_a_prompt_cost_no_more_than_encoding_it_again(content: str) -> None:
+    raw = json.dumps({"messages": [{"role": "user", "content": content}], "model": "m"}).encode()
+    sent = json.loads(replace(parse_chat(raw), model="real").encode(stream=False))
+    assert sent == {"messages": [{"role": "user", "content": content}], "model": "real"}

@@ -26,9 +26,9 @@ OPENAI = "openai:AsyncOpenAI"
 AIR = "air:AsyncAIRefinery"
 
 
-def provider(client: str, options: dict[str, Any], **row: Any) -> SdkProvider:
+def provider(client: str, options: dict[str, Any], *, max_answer: int = 2**20, **row: Any) -> SdkProvider:
     parsed = registry.parse("sdk", {"client": client, "options": options, **row})
-    settings = ProviderSettings(name="theirs", type="sdk", options=parsed)
+    settings = ProviderSettings(name="theirs", type="sdk", options=parsed, max_answer=max_answer)
     pool = Pool(clock=time.monotonic)
     return SdkProvider(settings, Resources(http=_no_session, pool=pool, clock=time.monotonic, now=time.time))
 

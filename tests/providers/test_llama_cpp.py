@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, cast
@@ -23,8 +23,8 @@ from pydantic import ValidationError
 from llms.protocol.chat import ChatRequest, Usage
 from llms.protocol.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound, UpstreamUnavailable
 from llms.protocol.fold import Fold
-from llms.providers._xllamacpp import EMBEDDED, Load, load
-from llms.providers.base import Provider, ProviderSettings, Resources, SupportsCheck, SupportsClose
+from llms.providers._xllamacpp import EMBEDDED, Load, XllamaModel, load
+from llms.providers.base import Provider, ProviderSettings, Resources, SupportsClose
 from llms.providers.llama_cpp import LlamaCpp, Options
 from llms.testing.contract import ProviderContract
 from llms.testing.fake_upstream import FakeUpstream
@@ -117,6 +117,34 @@ async def demo() -> AsyncIterator[LlamaCpp]:
     provider = row()
     yield provider
     await provider.close()
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Tell which models are in memory, in the order of their loading."""
+    names: list[str] = []
+    name_of: dict[int, str] = {}
+
+    def load_and_note(wanted: Load) -> XllamaModel:
+        model = load(wanted)
+        name_of[id(model)] = wanted.alias
+        names.append(wanted.alias)
+        return model
+
+    def close_and_note(model: XllamaModel) -> None:
+        close(model)
+        names.remove(name_of.pop(id(model)))
+
+    close = XllamaModel.close
+    monkeypatch.setattr("llms.providers._xllamacpp.load", load_and_note)
+    monkeypatch.setattr(XllamaModel, "close", close_and_note)
+    return names
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not is_so():
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("question", KNOWN)
@@ -338,8 +366,6 @@ async def test_a_missing_library_is_answered_with_how_to_install_it(monkeypatch:
     provider = row()
     with pytest.raises(UpstreamUnavailable, match=r"pip install 'llms\[local\]'"):
         await text(provider, "ping")
-    with pytest.raises(UpstreamUnavailable, match=r"pip install 'llms\[local\]'"):
-        await provider.check()
     assert [model.id for model in await provider.models()] == ["demo"]
     await provider.close()
 
@@ -349,8 +375,6 @@ async def test_a_missing_file_is_named_and_can_appear_later(tmp_path: Path) -> N
     provider = row(models={"m": {"path": str(path), "n_ctx": 256}})
     with pytest.raises(UpstreamUnavailable, match=r"local/m: cannot read the model file .*later\.gguf: No such file"):
         await answer(provider, asking("ping", "m"))
-    with pytest.raises(UpstreamUnavailable, match=r"later\.gguf"):
-        await provider.check()
     path.symlink_to(ROOT / "llms/models/demo.gguf")
     assert (await answer(provider, asking("ping", "m")))["model"] == "m"
     await provider.close()
@@ -373,26 +397,26 @@ async def test_an_unknown_model_is_answered_with_those_of_the_row(demo: LlamaCpp
         await answer(demo, asking("ping", "other"))
 
 
-async def test_it_lists_and_checks_and_closes(demo: LlamaCpp) -> None:
-    assert isinstance(demo, SupportsCheck)
+async def test_it_lists_and_closes(demo: LlamaCpp, loaded: list[str]) -> None:
     assert isinstance(demo, SupportsClose)
     [model] = await demo.models()
     assert (model.id, model.owned_by, model.extra) == ("demo", "local", {"label": "demo", "context_window": 1024})
-    assert "loaded: none yet" in await demo.check()
+    assert loaded == []
     await text(demo, "ping")
-    assert "loaded: demo" in await demo.check()
+    assert loaded == ["demo"]
     await demo.close()
+    assert loaded == []
     with pytest.raises(UpstreamUnavailable, match="being unloaded"):
         await text(demo, "ping")
 
 
-async def test_models_make_room_for_each_other(tmp_path: Path) -> None:
+async def test_models_make_room_for_each_other(loaded: list[str]) -> None:
     file = ROOT / "llms/models/demo.gguf"
     paths = {name: {"path": str(file), "n_ctx": 256} for name in ("a", "b", "c")}
     provider = row(memory=file.stat().st_size * 2, models=paths)
-    for name, loaded in (("a", "a"), ("b", "a, b"), ("a", "b, a"), ("c", "a, c")):
+    for name, in_memory in (("a", "a"), ("b", "ab"), ("a", "ab"), ("c", "ac")):
         await answer(provider, asking("ping", name))
-        assert (await provider.check()).endswith(f"loaded: {loaded}")
+        await until(lambda wanted=in_memory: sorted(loaded) == list(wanted))
     await provider.close()
 
 
@@ -423,12 +447,10 @@ async def test_a_model_larger_than_the_memory_is_refused() -> None:
         await text(provider, "ping")
 
 
-async def test_an_idle_model_is_unloaded_and_loaded_again() -> None:
+async def test_an_idle_model_is_unloaded_and_loaded_again(loaded: list[str]) -> None:
     provider = row(models={"demo": {"path": "embedded", "unload_after": "20ms"}})
     assert await text(provider, "ping") == "pong"
-    async with asyncio.timeout(10):
-        while "none yet" not in await provider.check():
-            await asyncio.sleep(0.01)
+    await until(lambda: loaded == [])
     assert await text(provider, "ping") == "pong"
     await provider.close()
 
@@ -501,7 +523,7 @@ def test_a_loaded_model_is_quiet_and_leaves_signals_alone(tmp_path: Path, number
 
 
 LOADS = """
-from llms.providers._xllamacpp import EMBEDDED, Load, load
+from llms.providers._xllamacpp import EMBEDDED, Load, XllamaModel, load
 for _ in range(60):
     load(Load(path=EMBEDDED, alias="demo", n_ctx=256, slots=1, n_threads=1, n_batch=64)).close()
 """

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 import pytest
 
 from llms.protocol.errors import InvalidRequest, UpstreamUnavailable
-from llms.providers._llama_failures import LlamaFailures, Unloadable
+from llms.providers._llama_answers import LlamaFailures, Unloadable
 from llms.providers._llama_model import LocalModel
 
 

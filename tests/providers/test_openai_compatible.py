@@ -10,7 +10,7 @@ from llms.providers.base import ProviderSettings
 from llms.providers.openai_compatible import OpenAICompatible, Options
 from llms.testing.contract import ProviderContract
 from llms.testing.contract.setup import objects_of
-from llms.testing.fake_upstream import answer, body, error, raw, text_stream, tool_stream
+from llms.testing.fake_upstream import answer, body, error, head, raw, text_stream, tool_stream
 from llms.testing.plain_client import calls_of, reasoning_of, text_of
 from llms.testing.transcripts import TRANSCRIPTS
 from tests.providers.relayed import Made, made, said
@@ -119,6 +119,22 @@ class TestWhatIsSent:
 
             assert "authorization" not in upstream.chats[0].headers
 
+    async def test_a_header_of_the_row_stands_instead_of_ours(self):
+        rows = {"host": "example.org", "AUTHORIZATION": "Bearer other", "user-agent": "mine", "content-TYPE": "text/x"}
+        setup = made(headers=rows)
+        async with setup.ready() as (provider, upstream):
+            await setup.ask(provider)
+
+            assert {name: upstream.chats[0].headers[name.lower()] for name in rows} == rows
+            head = provider._chat_head.decode().split("\r\n")
+            for name, value in rows.items():
+                assert [line for line in head if line.lower().startswith(f"{name.lower()}:")] == [f"{name}: {value}"]
+
+    @pytest.mark.parametrize("name", ["Transfer-Encoding", "content-length", "Connection", "upgrade", "X-LLMS-Hops"])
+    def test_a_header_that_frames_the_request_is_refused(self, name):
+        with pytest.raises(ValidationError, match=f"'{name}' is set for each request by itself"):
+            Options(base_url="http://x", headers={name: "5"})
+
     @pytest.mark.parametrize("hops", [0, 2])
     async def test_hops_are_counted(self, hops):
         setup = made()
@@ -153,6 +169,38 @@ class TestWhatIsSent:
     def test_an_address_that_cannot_be_is_refused(self, url):
         with pytest.raises(ValidationError):
             Options(base_url=url)
+
+    @pytest.mark.parametrize("url", ["http://[bad", "http://host:99999/v1", "http://host:port"])
+    def test_an_address_that_cannot_be_read_is_refused_in_our_words(self, url):
+        with pytest.raises(ValidationError, match="must be an http:// or https:// address"):
+            Options(base_url=url)
+
+    async def test_what_is_kept_out_of_messages(self):
+        setup = made(
+            headers={
+                "X-Country-Code": "us",
+                "x-auth-token": "header-secret",
+                "Authorization": "Basic dXNlcjpwdw==",
+                "x-team-key": "short",
+                "x-team": "not-a-secret",
+            }
+        )
+        told = "the us team not-a-secret may not: header-secret dXNlcjpwdw== short " + setup.key
+        async with setup.ready() as (provider, upstream):
+            upstream.script(error(400, message=told))
+            failure, _ = await setup.fail(provider)
+
+            assert failure.message == "up: the us team not-a-secret may not: *** *** short ***"
+
+    async def test_a_request_id_that_is_not_fit_is_not_told(self):
+        setup = made()
+        async with setup.ready() as (provider, upstream):
+            stream = text_stream("x", usage=False)
+            headers = {"Content-Type": "text/event-stream", "x-request-id": "r" * 3000}
+            upstream.script(answer(head(200, headers), *stream.steps))
+            chunks = await setup.ask(provider)
+
+            assert {chunk.upstream_request_id for chunk in chunks} == {""}
 
     def test_a_key_is_not_shown(self):
         assert "sk-1" not in repr(Options(base_url="http://x", api_key="sk-1", headers={"x-key": "v"}))

@@ -69,6 +69,22 @@ class TestLimits:
 
             assert isinstance(failure, UpstreamError)
 
+    async def test_a_stream_instead_of_a_whole_answer_has_the_same_limit(self):
+        setup = made(settings={"max_answer": 100_000})
+        async with setup.ready() as (provider, upstream):
+            upstream.script(flood(2**20))
+            failure, before = await setup.fail(provider, stream=False)
+
+            assert "larger than 100000 bytes" in failure.message
+            assert len(text_of(objects_of(before))) < 100_000
+
+    async def test_a_stream_that_was_asked_for_may_be_longer_than_a_whole_answer(self):
+        setup = made(settings={"max_answer": 100_000})
+        async with setup.ready() as (provider, upstream):
+            upstream.script(flood(2**20))
+
+            assert len(said(setup, await setup.ask(provider))) > 500_000
+
     async def test_a_slow_reader_holds_back_a_fast_upstream(self):
         setup = made()
         async with setup.ready() as (provider, upstream):
@@ -229,6 +245,10 @@ class TestOddHttp:
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
             b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 200_000 + b"\r\n\r\n",
             b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000 + b"\r\n",
+            b"HTTP/1.1 200 OK\r\nX-Endless: " + b"x" * 200_000,
+            b"HTTP/1.1 200 OK\r\n" + b"x" * 200_000,
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Endless: " + b"x" * 200_000,
+            b"HTTP/1.1 103 Early Hints\r\n\r\n" * 5000,
             b"HTTP/2 200\r\n\r\n",
             b"220 smtp.example ESMTP\r\n",
         ],

@@ -221,3 +221,19 @@ async def test_the_client_is_closed_at_the_end_by_what_it_has(
     await made.close()
     await made.close()
     assert client.closed == [closed]
+
+
+async def test_pieces_instead_of_a_whole_answer_have_the_same_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def create(**_: Any) -> AsyncGenerator[dict[str, Any], None]:
+        async def pieces() -> AsyncGenerator[dict[str, Any], None]:
+            while True:
+                yield piece("x" * 1000)
+
+        return pieces()
+
+    install(monkeypatch, "endless", Client=client_of(create))
+    made = provider("endless:Client", {}, max_answer=100_000)
+    failure = await failure_of(made, stream=False)
+
+    assert isinstance(failure, UpstreamProtocolError)
+    assert "larger than 100000 bytes" in failure.message

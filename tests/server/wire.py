@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+import tracemalloc
+from collections.abc import AsyncGenerator, Generator, Iterable
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from llms.testing.fake_upstream import FakeUpstream
@@ -72,6 +73,18 @@ async def read(proxy: Proxy, path: str, *, method: str = "GET", **headers: str) 
     rest = [name.encode() + b": " + value for name, value in lines.items()]
     [reply] = await answers(proxy, get(path.encode(), *rest, host=host, method=method.encode()))
     return reply
+
+
+@contextmanager
+def memory_at_most(size: int) -> Generator[None, None, None]:
+    """Check that at no moment within more than `size` bytes are allocated, on both sides of the wire."""
+    tracemalloc.start(1)
+    try:
+        yield
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak <= size, f"{peak} bytes"
 
 
 def assert_no_cors(reply: Reply) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llms.cli.markdown_blocks import settled
+from llms.cli.paper import settled
 
 
 @pytest.mark.parametrize(
