@@ -22,7 +22,7 @@ from llms.cli.announce import announce
 from llms.cli.output import fail
 from llms.cli.ports import bind
 from llms.cli.settings import configuration, read, secrets_of
-from llms.config.load import ConfigError
+from llms.config.load import ConfigError, Problem
 from llms.config.model import Config
 from llms.server.hosts import is_loopback
 from llms.server.protocol import Runner
@@ -211,9 +211,11 @@ async def _watch(desk: Desk, path: Path, engine: Engine, told: asyncio.Event) ->
 
 
 async def _reload(desk: Desk, path: Path, engine: Engine) -> None:
-    if (_stamp(path) or (0, 1))[1] == 0:
-        return  # an editor that empties a file before it writes it; the next change counts
     try:
+        stamp = _stamp(path)
+        if stamp is not None and not stamp[1]:
+            # Editors empty a file before they write it; what comes next counts.
+            raise ConfigError([Problem(0, 0, "", "the file is empty", None, "")], filename=str(path))
         config = _with_port(desk.flags.apply(await asyncio.to_thread(read, str(path))), desk.port)
     except ConfigError as error:
         _log.error("configuration not changed: the file has problems", problems=str(error).splitlines())

@@ -56,7 +56,7 @@ class TestRetries:
         assert (failed.provider, failed.attempt, failed.kind) == ("up", 1, "first")
 
     @BOTH
-    @pytest.mark.parametrize(("row", "most"), [("retries: 0", 1), ("retries: 2", 3), ("retries: 100", 6)])
+    @pytest.mark.parametrize(("row", "most"), [("retries: 0", 1), ("retries: 2", 3)])
     async def test_what_does_not_pass_is_given_up(self, row: str, most: int, stream: bool) -> None:
         async with FakeUpstream() as upstream:
             upstream.script(error(503, TOLD))
@@ -66,7 +66,7 @@ class TestRetries:
                 assert time.monotonic() - started < 20
                 attempts = len(upstream.chats)
 
-        assert most - 1 <= attempts <= most
+        assert attempts == most
         assert (got.status, got.error["code"], got.error["message"]) == (503, "bad_day", "up: no luck today")
         assert got.headers.get("x-should-retry") == (None if attempts == 1 else "false")
         assert got.headers["x-llms-attempts"] == str(attempts)
