@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from llms.config.masking import is_secret
-from llms.protocol.chat import ChatRequest, Chunk, CompletionObject, ModelInfo, StreamUsage
+from llms.protocol.chat import ChatRequest, Chunk, ModelInfo, StreamUsage
 from llms.protocol.errors import LlmsError, UpstreamProtocolError
 from llms.protocol.fold import unfold
 from llms.protocol.refusals import error_for_event, is_error, request_id_of
@@ -166,7 +166,7 @@ class OpenAICompatible:
             raise error_for_event(item, provider=self._settings.name, secrets=self._endpoint.secrets)
         if not isinstance(item, dict) or not isinstance(item.get("choices"), list) or not item["choices"]:
             raise UpstreamProtocolError(f"{self._settings.name}: the upstream's answer holds no choices")
-        chunk = Chunk(unfold(item)) if stream else _one(item, body)
+        chunk = Chunk(unfold(item)) if stream else Chunk([item], [body])
         chunk.upstream_request_id = upstream_id
         return chunk
 
@@ -188,10 +188,6 @@ async def _settle(response: Response) -> None:
                 pass
     except (TimeoutError, LlmsError):
         return
-
-
-def _one(item: CompletionObject, body: bytes) -> Chunk:
-    return Chunk([item], [body])
 
 
 def _models(listed: Any, *, owner: str) -> Sequence[ModelInfo]:
