@@ -84,6 +84,7 @@ class Exchange:
         if isinstance(failure, LlmsError):
             self.error = failure
             failure.attempts = self.attempts
+            failure.provider, failure.model = self.provider, self.model
         elif not isinstance(failure, asyncio.CancelledError | GeneratorExit):
             self.error = LlmsError(type(failure).__name__)
         self.end(committed=False)

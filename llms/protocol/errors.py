@@ -66,6 +66,8 @@ class LlmsError(Exception):
         self.upstream_request_id = ""
         self.attempts = 0
         """How many attempts were made before the client got this error."""
+        self.provider = self.model = ""
+        """Where the last attempt was made."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Survive pickling between processes, keyword arguments included."""

@@ -57,6 +57,8 @@ def error_headers(error: LlmsError) -> dict[str, str]:
     if isinstance(error, UpstreamAuthenticationFailed) or (error.attempts > 1 and error.retry_after is None):
         headers["x-should-retry"] = "false"
     if error.attempts:
+        headers["x-llms-provider"] = error.provider
+        headers["x-llms-model"] = error.model
         headers["x-llms-attempts"] = str(error.attempts)
     if error.upstream_request_id:
         headers["x-llms-upstream-request-id"] = error.upstream_request_id
