@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, cast, final
+from typing import Any, Final, Literal, NamedTuple, cast, final
 
 from llms.protocol import json
 from llms.protocol.shape import Shape
@@ -167,9 +167,7 @@ class Chunk:
         return f"Chunk({list(self.objects)!r})"
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens of one request; `reported` by the upstream, `estimated` by us, or `unknown`: never mixed."""
 
     prompt_tokens: int = 0
@@ -197,9 +195,7 @@ def _count(holder: object, key: str) -> int:
     return value if isinstance(value, int) and 0 <= value < 2**53 else 0
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(NamedTuple):
     """One whole answer and its bytes, unknown fields included."""
 
     object: CompletionObject

@@ -77,7 +77,10 @@ def error_for_event(item: Any, *, provider: str, secrets: Collection[str] = ()) 
 
 def request_id_of(headers: Mapping[str, str], secrets: Collection[str]) -> str:
     """Return the upstream's own id of a request; empty where it told none, or one that is not fit to be passed on."""
-    found = redact(headers.get("x-request-id", ""), secrets)
+    given = headers.get("x-request-id")
+    if not given:
+        return ""
+    found = redact(given, secrets)
     return found if _REQUEST_ID.fullmatch(found) else ""
 
 

@@ -46,6 +46,7 @@ class Abilities:
     def __init__(self, *, stream: bool, usage: bool, clock: Callable[[], float]) -> None:
         """Take what the row says, and a clock of monotonic seconds."""
         self._row = Asking(stream, usage)
+        self._whole = Asking(stream=False, usage=usage)
         self._clock = clock
         self._streamed: dict[str, None] = {}
         self._no_stream: dict[str, float] = {}
@@ -54,6 +55,8 @@ class Abilities:
 
     def asking(self, model: str, *, stream: bool) -> Asking:
         """Return how to ask a model first."""
+        if not self._no_stream and not self._no_usage:
+            return self._row if stream else self._whole
         return Asking(
             stream=stream and self._row.stream and not self._refuses(self._no_stream, model),
             usage=self._row.usage and not self._refuses(self._no_usage, model),
@@ -61,6 +64,8 @@ class Abilities:
 
     def answered(self, model: str, *, first: Asking, last: Asking) -> None:
         """Note what was answered in the end, and how it was asked for first."""
+        if last is first and (not last.stream or model in self._streamed):
+            return
         until = self._clock() + _REFUSAL_SECONDS
         if last.stream:
             if first.usage and not last.usage:
