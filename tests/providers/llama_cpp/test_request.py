@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llms.protocol.errors import InvalidRequest
-from llms.providers._llama_request import library_body
+from llms.providers.llama_cpp.request import library_body
 
 ALLOWED = {
     *("messages", "temperature", "top_p", "min_p", "typical_p", "top_k", "repeat_penalty", "repeat_last_n"),

@@ -17,12 +17,9 @@ from llms.protocol.errors import (
     UpstreamUnavailable,
     excerpt,
 )
+from llms.providers.llama_cpp.load import Unloadable
 
 INSTALL: Final = "pip install 'llms[local]'"
-
-
-class Unloadable(Exception):
-    """A model that cannot be loaded; the text says why and what to do."""
 
 
 @final

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, final
 
-from llms.providers._llama_answers import LlamaFailures
-from llms.providers._llama_handover import Handover
+from llms.providers.llama_cpp.answers import LlamaFailures
+from llms.providers.llama_cpp.handover import Handover
 
 
 class Loaded(Protocol):

@@ -23,9 +23,10 @@ from pydantic import ValidationError
 from llms.protocol.chat import ChatRequest, Usage
 from llms.protocol.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound, UpstreamUnavailable
 from llms.protocol.fold import Fold
-from llms.providers._xllamacpp import EMBEDDED, Load, XllamaModel, load
 from llms.providers.base import Provider, ProviderSettings, Resources, SupportsClose
 from llms.providers.llama_cpp import LlamaCpp, Options
+from llms.providers.llama_cpp.child.xllamacpp import XllamaModel, load
+from llms.providers.llama_cpp.load import EMBEDDED, Load
 from llms.testing.contract import ProviderContract
 from llms.testing.fake_upstream import FakeUpstream
 
@@ -61,7 +62,7 @@ UNKNOWN = (
     "blah " * 60,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class TestContract(ProviderContract):
@@ -136,7 +137,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.remove(name_of.pop(id(model)))
 
     close = XllamaModel.close
-    monkeypatch.setattr("llms.providers._xllamacpp.load", load_and_note)
+    monkeypatch.setattr("llms.providers.llama_cpp.child.xllamacpp.load", load_and_note)
     monkeypatch.setattr(XllamaModel, "close", close_and_note)
     return names
 
@@ -523,7 +524,8 @@ def test_a_loaded_model_is_quiet_and_leaves_signals_alone(tmp_path: Path, number
 
 
 LOADS = """
-from llms.providers._xllamacpp import EMBEDDED, Load, XllamaModel, load
+from llms.providers.llama_cpp.child.xllamacpp import XllamaModel, load
+from llms.providers.llama_cpp.load import EMBEDDED, Load
 for _ in range(60):
     load(Load(path=EMBEDDED, alias="demo", n_ctx=256, slots=1, n_threads=1, n_batch=64)).close()
 """

@@ -6,38 +6,15 @@ import importlib
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, final
 
-from llms.providers._llama_answers import INSTALL, Unloadable
-
-EMBEDDED: Final = "embedded"
-"""The path of the demo model that is part of the package."""
+from llms.providers.llama_cpp.answers import INSTALL
+from llms.providers.llama_cpp.load import EMBEDDED, Load, Unloadable
 
 _SILENT: Final = -1
 _MAGIC: Final = b"GGUF"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What to load and how; all counts are at least 1."""
-
-    path: str
-    """A GGUF file, or `EMBEDDED`."""
-    alias: str
-    """The model's name in answers."""
-    n_ctx: int
-    """Tokens of one slot's context window."""
-    slots: int
-    """Chats at the same time."""
-    n_threads: int
-    n_batch: int
-    """Prompt tokens read between two chances to stop."""
-    n_gpu_layers: int | None = None
-    """None leaves the choice to the library."""
 
 
 @final

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llms.providers._llama_cores import default_threads
+from llms.providers.llama_cpp.cores import default_threads
 
 
 def write(path: Path, text: str) -> None:

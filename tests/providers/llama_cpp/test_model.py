@@ -9,8 +9,9 @@ from collections.abc import AsyncGenerator, Callable
 import pytest
 
 from llms.protocol.errors import InvalidRequest, UpstreamUnavailable
-from llms.providers._llama_answers import LlamaFailures, Unloadable
-from llms.providers._llama_model import LocalModel
+from llms.providers.llama_cpp.answers import LlamaFailures
+from llms.providers.llama_cpp.load import Unloadable
+from llms.providers.llama_cpp.model import LocalModel
 
 
 class Scripted:
