@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, NoReturn, Self, final
+from typing import Final, NamedTuple, NoReturn, Self, final
 
 from llms.gateway.exchange import Exchange
 from llms.gateway.lease import Lease, provider_error
@@ -14,13 +13,12 @@ from llms.protocol.chat import Chunk, Completion, Usage
 from llms.protocol.conform import Conform
 from llms.protocol.errors import LlmsError, UpstreamProtocolError, UpstreamTimeout, UpstreamTruncated
 
+_SILENT: Final = "the upstream sent nothing for {:g} s"
 _BREAKS: Final = (UpstreamTruncated, UpstreamTimeout, UpstreamProtocolError)
 """How a stream ends when the upstream tells of nothing."""
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(NamedTuple):
     """A whole answer and where it came from."""
 
     completion: Completion
@@ -69,13 +67,12 @@ class Answer:
         deadline.moved()
         arm, disarm = deadline.arm, deadline.disarm
         idle = lease.member.row.timeouts.idle
-        silent = f"{lease.target.provider}: the upstream sent nothing for {idle:g} s"
         seen: Chunk | None = self._first
         try:
             if not self._first.final:
                 exchange.chunks += self._first.count
                 yield self._first
-                arm(idle, silent)
+                arm(idle, _SILENT)
                 async for chunk in source:
                     disarm()
                     exchange.skipped += chunk.skipped
@@ -85,7 +82,7 @@ class Answer:
                     if seen is not None:
                         exchange.chunks += seen.count
                         yield seen
-                    arm(idle, silent)
+                    arm(idle, _SILENT)
                 else:
                     disarm()
                     seen = None

@@ -181,7 +181,7 @@ class Gateway:
     async def _queue(self, member: Member, deadline: Deadline, exchange: Exchange) -> None:
         window, exchange.window = exchange.window, "queued"
         since = self._clock()
-        deadline.arm(0, f"{member.row.name}: no free slot in time")
+        deadline.arm(0, "no free slot in time")
         try:
             await member.slots.wait(exchange.key_id)
             exchange.window = window

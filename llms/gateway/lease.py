@@ -18,6 +18,7 @@ from llms.streaming.deadline import Deadline
 
 _log = structlog.get_logger()
 _SETTLE_SECONDS: Final = 1.0
+_LEAST_PATIENCE: Final = 0.001
 
 
 @final
@@ -46,10 +47,13 @@ class Lease:
         self.source = self.member.require().chat(request.for_model(self.target.model), stream=stream)
         return self.source
 
-    async def pull(self, seconds: float, what: str) -> Chunk | None:
-        """Wait for one chunk; None at the end. Raise an LlmsError, whatever the provider raised."""
+    async def pull(self, patience: float, what: str) -> Chunk | None:
+        """Wait for one chunk, until `patience` seconds after the attempt's start; None at the end.
+
+        Raises an LlmsError, whatever the provider raised; `what` is as for `Deadline.arm`.
+        """
         assert self.source is not None
-        self.deadline.arm(seconds, what)
+        self.deadline.arm(max(_LEAST_PATIENCE, patience - self.seconds()), what, of=patience)
         try:
             return await self.source.__anext__()
         except StopAsyncIteration:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from llms.gateway.answer import Answer, Whole
 from llms.gateway.exchange import Exchange
 from llms.gateway.lease import Lease
@@ -14,18 +12,15 @@ from llms.protocol.errors import UpstreamProtocolError, UpstreamTruncated
 from llms.protocol.fold import Fold
 from llms.protocol.whole import conform_completion
 
-_LEAST_PATIENCE: Final = 0.001
-
 
 async def commit(lease: Lease, request: ChatRequest, exchange: Exchange) -> Answer:
     """Wait for the first chunk that clients may see."""
     conform = _conform(lease, request, exchange, include_usage=request.include_usage)
     lease.start(request, stream=True)
     patience = lease.member.row.timeouts.first_chunk
-    late = f"{lease.target.provider}: no first chunk within {patience:g} s"
     seen = None
     while seen is None:
-        chunk = await lease.pull(max(_LEAST_PATIENCE, patience - lease.seconds()), late)
+        chunk = await lease.pull(patience, "no first chunk within {:g} s")
         if chunk is None:
             raise UpstreamTruncated(f"{lease.target.provider}: the stream ended before its first chunk")
         exchange.skipped += chunk.skipped
@@ -41,7 +36,7 @@ async def collect(lease: Lease, request: ChatRequest, exchange: Exchange) -> Who
     """Wait for everything and fold it to one answer."""
     patience = lease.member.row.timeouts.answer
     lease.start(request, stream=False)
-    first = await lease.pull(patience, f"{lease.target.provider}: no answer within {patience:g} s")
+    first = await lease.pull(patience, "no answer within {:g} s")
     if first is None:
         raise UpstreamProtocolError(f"{lease.target.provider}: the upstream ended without an answer")
     lease.committed()
@@ -65,7 +60,6 @@ async def collect(lease: Lease, request: ChatRequest, exchange: Exchange) -> Who
 
 async def _fold(first: Chunk, lease: Lease, request: ChatRequest, exchange: Exchange) -> CompletionObject:
     patience = lease.member.row.timeouts.answer
-    late = f"{lease.target.provider}: no whole answer within {patience:g} s"
     conform = _conform(lease, request, exchange, include_usage=True)
     fold = Fold()
     chunk: Chunk | None = first
@@ -75,7 +69,7 @@ async def _fold(first: Chunk, lease: Lease, request: ChatRequest, exchange: Exch
         seen = conform.apply(chunk)
         if seen is not None:
             fold.add(seen.objects)
-        chunk = await lease.pull(max(_LEAST_PATIENCE, patience - lease.seconds()), late)
+        chunk = await lease.pull(patience, "no whole answer within {:g} s")
     if not conform.complete:
         raise UpstreamTruncated(f"{lease.target.provider}: the answer ended without a finish reason")
     if (last := conform.last()) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, cast, final
 
 from llms.protocol import json
@@ -24,9 +24,7 @@ StreamUsage = Literal["ask", "native", "none"]
 """How an upstream tells usage in a stream: asked by `stream_options`, by itself, or not at all."""
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
+class ChatRequest(NamedTuple):
     """One chat completion request: the decoded body, whole and unchanged, and what routing reads of it."""
 
     body: Mapping[str, Any]
@@ -42,7 +40,7 @@ class ChatRequest:
 
     def for_model(self, model: str) -> ChatRequest:
         """Return the same request under the upstream's own model id."""
-        return self if model == self.model else replace(self, model=model)
+        return self if model == self.model else self._replace(model=model)
 
     def encode(self, *, stream: bool, ask_usage: bool = False) -> bytes:
         """Return the JSON body for an upstream: every field of the client, with our `model` and `stream`.

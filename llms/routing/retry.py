@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Literal, final
+from typing import Final, Literal, NamedTuple
 
 from llms.protocol.errors import (
     ContextLengthExceeded,
@@ -30,9 +29,7 @@ _LONGEST: Final = 8.0
 _MOST_ATTEMPTS: Final = 6
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """The next attempt."""
 
     target: Target

@@ -18,6 +18,7 @@ from llms.server.body import read_json
 from llms.server.event_stream import EventStream
 from llms.server.running import Task
 from llms.server.services import Services
+from llms.server.whole_answer import WholeAnswer
 
 
 @final
@@ -54,10 +55,10 @@ class Chat:
         finally:
             running.leave(task)
 
-    async def _whole(self, request: web.Request, access: Access, chat: ChatRequest) -> web.Response:
+    async def _whole(self, request: web.Request, access: Access, chat: ChatRequest) -> WholeAnswer:
         whole = await self._services.gateway.complete(chat, route=request.path, key_id=access.caller.key_id)
-        headers = {"Content-Type": "application/json", **access.headers, **_routing_headers(whole.exchange)}
-        return web.Response(body=escape_separators(whole.completion.payload), headers=headers)
+        headers = {**access.headers, **_routing_headers(whole.exchange)}
+        return WholeAnswer(escape_separators(whole.completion.payload), headers)
 
     async def _stream(self, request: web.Request, access: Access, chat: ChatRequest, task: Task) -> web.StreamResponse:
         services = self._services

@@ -29,13 +29,13 @@ _LOCK_WAIT: Final = 1.0
 _LOCK_PAUSE: Final = 0.1
 _CLOSE_WAIT: Final = 5.0
 
-_PACK: Final = 32
+_PACKS: Final = (512, 64, 8, 1)
 """Rows in one statement: each statement lets go of the interpreter once, and takes it back from a busy loop."""
 
 _COLUMNS: Final = ", ".join(UsageRow._fields)
 _VALUES: Final = f"({', '.join('?' * len(UsageRow._fields))})"
 _INSERT: Final = f"INSERT INTO requests ({_COLUMNS}) VALUES {_VALUES}"  # noqa: S608
-_INSERT_PACK: Final = _INSERT + f", {_VALUES}" * (_PACK - 1)
+_INSERTS: Final = {size: _INSERT + f", {_VALUES}" * (size - 1) for size in _PACKS}
 _RECENT: Final = f"SELECT {_COLUMNS} FROM requests ORDER BY id DESC LIMIT ?"  # noqa: S608
 
 _MIGRATIONS: Final = (
@@ -208,10 +208,12 @@ def _migrate(database: sqlite3.Connection) -> None:
 def _insert(database: sqlite3.Connection, group: Sequence[UsageRow]) -> None:
     with database:
         database.execute("BEGIN IMMEDIATE")
-        packed = len(group) - len(group) % _PACK
-        for start in range(0, packed, _PACK):
-            database.execute(_INSERT_PACK, tuple(chain.from_iterable(group[start : start + _PACK])))
-        database.executemany(_INSERT, group[packed:])
+        start = 0
+        for size in _PACKS:
+            while len(group) - start >= size:
+                rows = group[start : start + size]
+                database.execute(_INSERTS[size], tuple(chain.from_iterable(rows)))
+                start += size
 
 
 _: type[UsageStore] = SqliteUsage

@@ -9,34 +9,41 @@ from llms.protocol.errors import LlmsError, UpstreamError, UpstreamTimeout
 from llms.streaming.ticker import PERIOD, Ticker
 
 _NEVER: Final = float("inf")
+_OVERALL: Final = "the request took longer than its total of {:g} s"
 
 
 @final
 class Deadline:
     """Cancel the task that waits for an upstream when the wait is due, and tell that from any other cancellation."""
 
-    __slots__ = ("_due", "_expired", "_limit", "_overall", "_task", "_ticker", "_what")
+    __slots__ = ("_due", "_expired", "_limit", "_seconds", "_task", "_ticker", "_total", "_what")
 
     def __init__(self, ticker: Ticker, *, total: float) -> None:
         """Bound the sum of all waits by `total` seconds from now; 0 means no bound."""
         ticker.add(self)
         self._ticker = ticker
         self._limit = ticker.now + total + PERIOD if total else _NEVER
-        self._overall = f"the request took longer than its total of {total:g} s"
+        self._total = total
         self._due = _NEVER
         self._what = ""
+        self._seconds = 0.0
         self._expired = False
         self._task: asyncio.Task[Any] | None = None
 
-    def arm(self, seconds: float, what: str) -> None:
-        """Start a wait of at most `seconds` (0: only the total counts) in the current task; `what` names its end."""
+    def arm(self, seconds: float, what: str, *, of: float = 0.0) -> None:
+        """Start a wait of at most `seconds` (0: only the total counts) in the current task.
+
+        `what` says what did not come, `{:g}` in it being the seconds: those given, or `of` when these are the rest.
+        """
         due = self._ticker.now + seconds + PERIOD if seconds else self._limit
         if due <= self._limit:
             self._due = due
             self._what = what
+            self._seconds = of or seconds
         else:
             self._due = self._limit
-            self._what = self._overall
+            self._what = _OVERALL
+            self._seconds = self._total
         if self._task is None:
             self._task = asyncio.current_task(self._ticker.loop)
 
@@ -64,7 +71,7 @@ class Deadline:
             return None
         if self._expired:
             self._expired = False
-            return None if task.uncancel() > 0 else UpstreamTimeout(self._what)
+            return None if task.uncancel() > 0 else UpstreamTimeout(f"{provider}: {self._what.format(self._seconds)}")
         return None if task.cancelling() else UpstreamError(f"{provider}: the provider cancelled its own work")
 
     @property

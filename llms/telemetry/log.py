@@ -13,6 +13,7 @@ from llms.protocol.events import AttemptFailed, Event, HttpEnded, RequestEnded
 from llms.telemetry.batched import Batched
 from llms.telemetry.lines import Fields, JsonLine, PrettyLine, Renderer
 from llms.telemetry.redact import Redactor
+from llms.telemetry.request_line import LONGEST_NAME, RequestLine, milliseconds
 
 
 @contextmanager
@@ -32,7 +33,6 @@ def _hidden(package: str) -> Iterator[None]:
 with _hidden("rich"):
     import structlog
 
-_LONGEST_NAME: Final = 200
 _LOWEST_FOREIGN: Final = logging.WARNING
 """Below it the libraries tell what they send, prompts included."""
 
@@ -45,7 +45,8 @@ def configure(*, level: str, pretty: bool, stream: TextIO | BinaryIO | Batched, 
     """
     lowest = logging.getLevelNamesMapping()[level.upper()]
     output = _Output(stream)
-    log = Log(PrettyLine(redactor) if pretty else JsonLine(redactor), output, lowest)
+    render: Renderer = PrettyLine(redactor) if pretty else JsonLine(redactor)
+    log = Log(render, RequestLine(render, None if pretty else redactor), output, lowest)
     structlog.configure(
         processors=[log.render],
         wrapper_class=structlog.make_filtering_bound_logger(lowest),
@@ -85,8 +86,9 @@ class _Output:
 class Log:
     """The log as configured: what structlog's loggers, the libraries and the request log write to."""
 
-    def __init__(self, render: Renderer, output: _Output, lowest: int) -> None:
+    def __init__(self, render: Renderer, render_request: RequestLine, output: _Output, lowest: int) -> None:
         self.render = render
+        self._render_request = render_request
         self._write = output.write
         self._lowest = lowest
 
@@ -97,6 +99,10 @@ class Log:
     def write(self, level: str, fields: Fields) -> None:
         """Write one line without asking for its level."""
         self._write(self.render(None, level, fields) + b"\n")
+
+    def write_request(self, level: str, event: RequestEnded) -> None:
+        """Write the line of a request without asking for its level."""
+        self._write(self._render_request(level, event) + b"\n")
 
 
 @final
@@ -126,6 +132,7 @@ class RequestLog:
 
     def __init__(self, log: Log) -> None:
         self._write = log.write
+        self._write_request = log.write_request
         self._tells_info = log.tells(logging.INFO)
         self._tells_warning = log.tells(logging.WARNING)
         self._tells_debug = log.tells(logging.DEBUG)
@@ -134,9 +141,9 @@ class RequestLog:
         if isinstance(event, RequestEnded):
             if _is_failure(event):
                 if self._tells_warning:
-                    self._write("warning", _request(event))
+                    self._write_request("warning", event)
             elif self._tells_info:
-                self._write("info", _request(event))
+                self._write_request("info", event)
         elif self._tells_debug:
             if isinstance(event, HttpEnded):
                 self._write("debug", _exchange(event))
@@ -148,44 +155,15 @@ def _is_failure(event: RequestEnded) -> bool:
     return event.outcome == "truncated" or (event.outcome == "error" and not 400 <= event.status < 500)
 
 
-def _request(event: RequestEnded) -> Fields:
-    usage = event.usage
-    fields: Fields = {
-        "event": "request",
-        "request_id": event.request_id,
-        "route": event.route,
-        "key_id": event.key_id,
-        "asked_model": event.asked_model[:_LONGEST_NAME],
-        "provider": event.provider,
-        "model": event.model[:_LONGEST_NAME],
-        "stream": event.stream,
-        "status": event.status,
-        "outcome": event.outcome,
-        "error_code": event.error_code and event.error_code[:_LONGEST_NAME],
-        "finish_reason": event.finish_reason,
-        "duration_ms": _milliseconds(event.duration),
-        "ttft_ms": None if event.ttft is None else _milliseconds(event.ttft),
-        "queued_ms": _milliseconds(event.queued),
-        "tokens_in": usage.prompt_tokens,
-        "tokens_out": usage.completion_tokens,
-        "usage": usage.source,
-        "attempts": event.attempts,
-        "upstream_request_id": event.upstream_request_id[:_LONGEST_NAME],
-    }
-    if event.window is not None:
-        fields["window"] = event.window
-    return fields
-
-
 def _exchange(event: HttpEnded) -> Fields:
     return {
         "event": "http",
         "request_id": event.request_id,
-        "method": event.method[:_LONGEST_NAME],
-        "path": event.path[:_LONGEST_NAME],
+        "method": event.method[:LONGEST_NAME],
+        "path": event.path[:LONGEST_NAME],
         "status": event.status,
         "error_code": event.error_code,
-        "duration_ms": _milliseconds(event.duration),
+        "duration_ms": milliseconds(event.duration),
     }
 
 
@@ -193,13 +171,9 @@ def _attempt(event: AttemptFailed) -> Fields:
     return {
         "event": "attempt failed",
         "provider": event.provider,
-        "model": event.model[:_LONGEST_NAME],
+        "model": event.model[:LONGEST_NAME],
         "attempt": event.attempt,
         "kind": event.kind,
-        "error_code": event.error_code[:_LONGEST_NAME],
-        "duration_ms": _milliseconds(event.seconds),
+        "error_code": event.error_code[:LONGEST_NAME],
+        "duration_ms": milliseconds(event.seconds),
     }
-
-
-def _milliseconds(seconds: float) -> float:
-    return int(seconds * 1e4 + 0.5) / 10

@@ -39,13 +39,14 @@ class Redactor:
     """What must never be written down; shared by every log line and error text of the process."""
 
     def __init__(self, secrets: Collection[str] = ()) -> None:
-        self._needles: tuple[bytes, ...] = ()
+        self.needles: tuple[bytes, ...] = ()
+        """What is searched for; another tuple after each update."""
         self.update(secrets)
 
     def update(self, secrets: Collection[str]) -> None:
         """Take a new set of secret values in place of the old one, in every spelling that a log can give them."""
         needles = {form for secret in secrets if len(secret) >= SHORTEST_SECRET for form in _spellings(secret)}
-        self._needles = tuple(sorted(needles, key=len, reverse=True))
+        self.needles = tuple(sorted(needles, key=len, reverse=True))
 
     def json(self, line: bytes) -> bytes:
         """Return a JSON text without secrets."""
@@ -56,7 +57,7 @@ class Redactor:
         return self._masked(text.encode("utf-8", "surrogatepass"), _IN_TEXT).decode("utf-8", "surrogatepass")
 
     def _masked(self, line: bytes, shapes: re.Pattern[bytes]) -> bytes:
-        for needle in self._needles:
+        for needle in self.needles:
             if needle in line:
                 line = line.replace(needle, _MASK)
         # The search is slow and most lines are single words between quotes, in which only one shape can hide.

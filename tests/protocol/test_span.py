@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,7 +53,7 @@ def test_the_upstream_reads_what_we_read(
     except Exception:
         return
     sent = json.loads(
-        replace(request, model="real").encode(stream=stream, ask_usage=True), object_pairs_hook=_each_once
+        request._replace(model="real").encode(stream=stream, ask_usage=True), object_pairs_hook=_each_once
     )
     expected = {**json.loads(raw), "model": "real", "stream": stream}
     if stream:
@@ -97,7 +96,7 @@ def test_of_equal_keys_the_last_is_read_by_us_and_sent_alone(raw: str) -> None:
     data = raw.replace("M", json.dumps(MESSAGES)).encode()
     request = parse_chat(data)
     assert request.model == "b"
-    sent = json.loads(replace(request, model="real").encode(stream=False), object_pairs_hook=_each_once)
+    sent = json.loads(request._replace(model="real").encode(stream=False), object_pairs_hook=_each_once)
     assert (sent["model"], sent["messages"]) == ("real", MESSAGES)
 
 
@@ -109,5 +108,5 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 @pytest.mark.parametrize("content", ["a[0], b[1]; " * 9000, '],"' * 9000, "]" * 200_000])
 def test_brackets_in_a_prompt_cost_no_more_than_encoding_it_again(content: str) -> None:
     raw = json.dumps({"messages": [{"role": "user", "content": content}], "model": "m"}).encode()
-    sent = json.loads(replace(parse_chat(raw), model="real").encode(stream=False))
+    sent = json.loads(parse_chat(raw)._replace(model="real").encode(stream=False))
     assert sent == {"messages": [{"role": "user", "content": content}], "model": "real"}

@@ -38,13 +38,13 @@ async def test_a_member_that_fails_does_not_stop_the_time_of_others() -> None:
 
 async def test_a_deadline_cancels_the_wait_that_is_due_and_tells_so() -> None:
     deadline = Deadline(Ticker(), total=0)
-    deadline.arm(0.05, "up: too late")
+    deadline.arm(0.05, "too late after {:g} s")
     with pytest.raises(asyncio.CancelledError):
         async with asyncio.timeout(5):
             await asyncio.Event().wait()
     error = deadline.caught("up")
     assert isinstance(error, UpstreamTimeout)
-    assert error.message == "up: too late"
+    assert error.message == "up: too late after 0.05 s"
     deadline.close()
 
 
@@ -53,7 +53,7 @@ async def test_a_client_that_leaves_is_no_timeout() -> None:
     caught: list[object] = []
 
     async def work() -> None:
-        deadline.arm(60, "up: too late")
+        deadline.arm(60, "too late")
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -72,7 +72,7 @@ async def test_a_client_that_leaves_is_no_timeout() -> None:
 
 async def wait_often(deadline: Deadline) -> None:
     for _ in range(200):
-        deadline.arm(60, "up: out of time")
+        deadline.arm(60, "out of time")
         await asyncio.sleep(0.02)
         deadline.disarm()
 
