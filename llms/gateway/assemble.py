@@ -66,5 +66,6 @@ def _build(row: ProviderRow, resources: Resources) -> Member:
 
 def _words(failure: Exception) -> str:
     if isinstance(failure, ValidationError):
-        return "; ".join(error["msg"] for error in failure.errors(include_url=False, include_input=False))
+        errors = failure.errors(include_url=False, include_input=False)
+        return "; ".join(": ".join([*map(str, error["loc"]), error["msg"]]) for error in errors)
     return str(failure)

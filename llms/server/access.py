@@ -58,9 +58,12 @@ class Door:
         self._services = services
 
     def guard(
-        self, handler: Handler, *, public: bool = False
+        self, handler: Handler, *, public: bool = False, probe: bool = False
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """Return a handler for the router; `public` routes need no key."""
+        """Return a handler for the router; `public` routes need no key.
+
+        A `probe` route answers health checks, too, which call a container by its address.
+        """
         services = self._services
 
         async def guarded(request: web.Request) -> web.StreamResponse:
@@ -69,7 +72,7 @@ class Door:
             access = Access(headers["x-request-id"], headers=headers)
             error: LlmsError | None = None
             try:
-                _admit(request, access, services, public=public)
+                _admit(request, access, services, public=public, probe=probe)
                 response = await handler(request, access)
             except LlmsError as refused:
                 error = refused
@@ -110,13 +113,14 @@ def _waits_to_send(request: web.Request) -> bool:
     return "Expect" in request.headers and not request.content.is_eof()
 
 
-def _admit(request: web.Request, access: Access, services: Services, *, public: bool) -> None:
+def _admit(request: web.Request, access: Access, services: Services, *, public: bool, probe: bool) -> None:
     """Check host, origin, hops and key, in this order; raise an LlmsError."""
     if request.version not in _VERSIONS:
         raise InvalidRequest("Only HTTP/1.1 is spoken here.", code=INVALID_HTTP)
     headers = request.headers
     host = headers.get("Host", "")
-    _check_host(host, services)
+    if not (probe and services.hosts.allows_probe(host)):
+        _check_host(host, services)
     if not request.raw_path.startswith("/") and "://" in request.raw_path:
         # A request line may name a host itself, which then counts (RFC 9112, 3.2.2).
         _check_host(request.url.raw_authority, services)

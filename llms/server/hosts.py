@@ -30,6 +30,13 @@ class Hosts:
                 self._memo[host] = known
         return known
 
+    def allows_probe(self, host: str) -> bool:
+        """Tell whether a health check may call us so: beyond loopback they know a container by its bare address.
+
+        No page gets here by an address: to mislead a browser takes a name.
+        """
+        return self.allows(host) or (not self._loopback and _is_address(_name_of(host) or ""))
+
     def listed(self, origin: str) -> bool:
         """Tell whether a foreign Origin may call us (`server.cors_origins`)."""
         return (origin.isascii() and "*" in self._origins) or origin.lower() in self._origins
@@ -57,10 +64,15 @@ def is_loopback(name: str) -> bool:
     """Tell whether a host name or address is this machine's loopback."""
     if name.lower() == "localhost":
         return True
+    return _is_address(name) and ipaddress.ip_address(name.strip("[]")).is_loopback
+
+
+def _is_address(name: str) -> bool:
     try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
+        ipaddress.ip_address(name.strip("[]"))
     except ValueError:
         return False
+    return True
 
 
 def _name_of(host: str) -> str | None:

@@ -23,9 +23,11 @@ def add_routes(app: web.Application, services: Services) -> None:
     chat, models, status = Chat(services), Models(services), Status(services)
     session, openapi, unrouted = Session(services), OpenApi(), Unrouted()
 
-    def route(method: str, path: str, handler: Handler, *, public: bool = False) -> None:
+    def route(method: str, path: str, handler: Handler, *, public: bool = False, probe: bool = False) -> None:
         for verb in (method, "HEAD") if public and method == "GET" else (method,):
-            app.router.add_route(verb, path, door.guard(handler, public=public), expect_handler=_leave_to_reader)
+            app.router.add_route(
+                verb, path, door.guard(handler, public=public, probe=probe), expect_handler=_leave_to_reader
+            )
 
     for v1 in ("/v1", ""):
         route("POST", f"{v1}/chat/completions", chat.post)
@@ -33,8 +35,8 @@ def add_routes(app: web.Application, services: Services) -> None:
         route("GET", f"{v1}/models", models.list_all)
         route("GET", f"{v1}/models/{{id:.+}}", models.get)
 
-    route("GET", "/health", status.health, public=PUBLIC)
-    route("GET", "/ready", status.ready, public=PUBLIC)
+    route("GET", "/health", status.health, public=PUBLIC, probe=True)
+    route("GET", "/ready", status.ready, public=PUBLIC, probe=True)
     route("GET", "/metrics", status.metrics)
     route("GET", "/openapi.json", openapi.get)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import final
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
 from multidict import CIMultiDict
@@ -33,11 +33,11 @@ class WholeAnswer(web.StreamResponse):
         is_new = request.version == HttpVersion11
         stays = self._keep_alive = request.keep_alive if self._keep_alive is None else self._keep_alive
         head = CIMultiDict(self._own)
-        head["Content-Type"] = "application/json"
-        head["Content-Length"] = str(len(self._whole))
-        head["Date"] = rfc822_formatted_time()
+        head[hdrs.CONTENT_TYPE] = "application/json"
+        head[hdrs.CONTENT_LENGTH] = str(len(self._whole))
+        head[hdrs.DATE] = rfc822_formatted_time()
         if stays is not is_new:
-            head["Connection"] = "keep-alive" if stays else "close"
+            head[hdrs.CONNECTION] = "keep-alive" if stays else "close"
         await writer.write_headers("HTTP/1.1 200 OK" if is_new else "HTTP/1.0 200 OK", head)
         return writer
 

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from llms.config.load import loads
-from llms.config.model import Batch, Config, Defaults, Keys, ModelRow, Resume, Server, Stores, Target, Ui
+from llms.config.model import SECTIONS, Config, ModelRow, Target
 from llms.providers import registry
 from llms.providers.echo import Options as EchoOptions
 from llms.providers.known import KNOWN
@@ -23,15 +23,6 @@ from llms.providers.sdk import Options as SdkOptions
 from tests.docs.markdown import PAGES, ROOT, Block, Row, blocks, codes, rows
 
 PAGE = "docs/CONFIGURATION.md"
-SECTIONS: dict[str, type[BaseModel]] = {
-    "server": Server,
-    "defaults": Defaults,
-    "keys": Keys,
-    "stores": Stores,
-    "resume": Resume,
-    "batch": Batch,
-    "ui": Ui,
-}
 OPTIONS: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
     "openai_compatible": (CompatibleOptions, {"base_url": "http://127.0.0.1/v1"}),
     "sdk": (SdkOptions, {"client": "openai:AsyncOpenAI"}),

@@ -116,6 +116,16 @@ async def test_more_names_may_be_allowed() -> None:
             assert_refused(await read(proxy, "/v1/models", Host=host), 403, code="host_not_allowed")
 
 
+async def test_beyond_this_machine_a_health_check_may_use_the_bare_address() -> None:
+    async with FakeUpstream() as upstream, serving(one_upstream(upstream, more=KEYS)) as proxy:
+        proxy.engine.services.hosts = Hosts(bound="0.0.0.0", allowed=["llm.example.com"], origins=())
+        for path in ("/health", "/ready"):
+            for host in ("127.0.0.1:8000", "10.1.2.3", "[fd00::1]:8000", "llm.example.com"):
+                assert (await read(proxy, path, Host=host)).status == 200, host
+            assert_refused(await read(proxy, path, Host="evil.example"), 403, code="host_not_allowed")
+        assert_refused(await read(proxy, "/v1/models", Host="10.1.2.3", x_api_key=KEY), 403, code="host_not_allowed")
+
+
 @pytest.mark.parametrize("bound", ["0.0.0.0", "::", "192.168.1.5"])
 async def test_beyond_this_machine_the_list_counts_or_every_name(bound: str) -> None:
     async with FakeUpstream() as upstream, serving(one_upstream(upstream, more=KEYS)) as proxy:
