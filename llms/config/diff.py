@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, SecretStr
 from llms.config.masking import MASK, hidden, mask_text
 from llms.config.model import SECTIONS, Config, ProviderRow
 from llms.config.problems import Path, dotted
-from llms.config.values import Unbuilt, Value
+from llms.config.values import REFERENCE, Unbuilt, Value
 
 _LONGEST = 120
 
@@ -29,7 +30,9 @@ def masked(config: Config) -> dict[str, Any]:
 
 def secret_values(config: Config) -> frozenset[str]:
     """Return every secret text of the configuration, so that whoever writes logs can search for them."""
-    return frozenset(_secrets(_tree(config), (), config.secret_paths))
+    left_out = {"providers": {name: _shown_row(row) for name, row in config.left_out.items()}}
+    more = (text for text in _secrets(left_out, (), config.secret_paths) if not re.search(REFERENCE, text))
+    return frozenset([*_secrets(_tree(config), (), config.secret_paths), *more])
 
 
 def diff(old: Config, new: Config) -> list[str]:

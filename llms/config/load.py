@@ -25,6 +25,7 @@ __all__ = [
     "find",
     "load",
     "loads",
+    "user_directory",
     "without_file",
 ]
 
@@ -41,11 +42,12 @@ def find(explicit: str | None, *, environ: Mapping[str, str], cwd: Path) -> Path
     named = explicit or environ.get("LLMS_CONFIG")
     if named:
         return cwd / os.path.expanduser(named)
-    candidates = (cwd / FILENAME, _user_directory(environ) / FILENAME)
+    candidates = (cwd / FILENAME, user_directory(environ) / FILENAME)
     return next((path for path in candidates if os.path.isfile(path)), None)
 
 
-def _user_directory(environ: Mapping[str, str]) -> Path:
+def user_directory(environ: Mapping[str, str]) -> Path:
+    """Return where the user's own configuration lies."""
     given = environ.get("XDG_CONFIG_HOME")
     if given and Path(given).is_absolute():
         return Path(given) / "llms"
@@ -112,7 +114,7 @@ def _build(
     sections: dict[str, Any] = {name: reading.section((name,), model) or model() for name, model in SECTIONS.items()}
     defaults: Defaults = sections["defaults"]
     discover = _discover(reading)
-    rows, skipped = read_providers(reading, defaults=defaults, validate_options=validate_options)
+    rows, skipped, left_out = read_providers(reading, defaults=defaults, validate_options=validate_options)
     models, written = read_models(reading)
     notes = check_references(
         written,
@@ -127,6 +129,7 @@ def _build(
         providers=rows,
         models=models,
         skipped=skipped,
+        left_out=left_out,
         notes=tuple(notes),
         source=filename,
         secret_paths=frozenset(reading.secret_paths),

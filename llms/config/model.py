@@ -94,7 +94,7 @@ class Server(Section):
     allowed_hosts: Texts = Field(default=(), description="Further names in the Host header that are answered.")
     cors_origins: Texts = Field(default=(), description="Web origins whose pages may call the API.")
     data_dir: Annotated[str | None, Text(optional=True)] = Field(
-        default=None, description="Where usage is kept; LLMS_DATA_DIR overrides it."
+        default=None, description="Where usage and pulled models are kept; LLMS_DATA_DIR overrides it."
     )
 
 
@@ -218,6 +218,8 @@ class Config(BaseModel):
     ui: Ui = Ui()
     skipped: dict[str, str] = Field(default_factory=dict)
     """Providers that are left out, with the reason: `needs OPENAI_API_KEY`, `disabled`."""
+    left_out: dict[str, ProviderRow] = Field(default_factory=dict, repr=False)
+    """The rows of those; where a variable is missing, the text stands as it was written."""
     notes: tuple[str, ...] = ()
     """What is no error and still worth a line at the start."""
     source: str | None = None

@@ -30,17 +30,18 @@ _RESERVED = ("type", "enabled", *_SHARED)
 
 def read_providers(
     reading: Reading, *, defaults: Defaults, validate_options: ValidateOptions
-) -> tuple[dict[str, ProviderRow], dict[str, str]]:
-    """Return the provider rows by name, and those left out with the reason."""
+) -> tuple[dict[str, ProviderRow], dict[str, str], dict[str, ProviderRow]]:
+    """Return the provider rows by name, why others are left out, and the rows of those."""
     rows: dict[str, ProviderRow] = {}
     skipped: dict[str, str] = {}
+    left_out: dict[str, ProviderRow] = {}
     for name in _names(reading, "providers", check_provider_name, example="{name: {type: openai}}"):
         row, reason = _read_row(name, reading, defaults, validate_options)
         if reason is not None:
             skipped[name] = reason
-        elif row is not None:
-            rows[name] = row
-    return rows, skipped
+        if row is not None:
+            (rows if reason is None else left_out)[name] = row
+    return rows, skipped, left_out
 
 
 def _names(reading: Reading, section: str, check: Callable[[str], None], *, example: str) -> Iterator[str]:

@@ -26,6 +26,7 @@ LlmsError
 │   ├── UpstreamTruncated          502 upstream_truncated
 │   ├── UpstreamTimeout            504 upstream_timeout
 │   ├── UpstreamUnavailable        503 upstream_unavailable
+│   │   └── UpstreamOutOfService       503 upstream_unavailable: until somebody mends it
 │   ├── UpstreamOverloaded         429 or 503 upstream_overloaded
 │   └── UpstreamRejected           the upstream's own 4xx, kept as it is
 ├── InternalError              500 internal_error: a defect of ours
@@ -188,12 +189,13 @@ class BudgetExceeded(RequestError):
 
 
 class QueueFull(RequestError):
-    """Too many requests already wait for this provider."""
+    """Too many requests already wait for this provider: `depth` of them."""
 
     status = 429
     type = "rate_limit_error"
     default_code = "queue_full"
     retryable = True
+    depth = 0
 
 
 class NotSupported(RequestError):
@@ -256,6 +258,12 @@ class UpstreamUnavailable(UpstreamError):
 
     status = 503
     default_code = "upstream_unavailable"
+
+
+class UpstreamOutOfService(UpstreamUnavailable):
+    """The upstream cannot serve until somebody mends it: a library is missing, a model file is damaged or too large."""
+
+    retryable = False
 
 
 class UpstreamOverloaded(UpstreamError):

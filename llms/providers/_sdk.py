@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from yarl import URL
 
 from llms.protocol.chat import ChatRequest
+from llms.protocol.embeddings import EmbeddingRequest
 from llms.protocol.errors import InvalidRequest, UpstreamTimeout
 from llms.providers._sdk_failures import Failures, Unusable
 
@@ -75,13 +76,23 @@ def _password(address: str) -> str:
 @final
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A client that stands, and what its `chat.completions.create` can be told."""
+    """A client that stands, and what its `chat.completions.create` (or `embeddings.create`) can be told."""
 
     sdk: Any
     create: Callable[..., Any]
     named: frozenset[str]
     open: bool
     """Any other name is a field of the body too (`**params`)."""
+
+    @property
+    def embedding(self) -> Built | None:
+        """Return the same client as it makes embeddings, their HTTP answer as it came where the SDK shows it."""
+        resource = getattr(self.sdk, "embeddings", None)
+        create = getattr(resource, "create", None)
+        if not callable(create):
+            return None
+        shown = getattr(getattr(resource, "with_raw_response", None), "create", None)
+        return Built(self.sdk, shown if callable(shown) else create, *_parameters(create))
 
     def arguments(self, request: ChatRequest, *, stream: bool, ask_usage: bool) -> dict[str, Any]:
         """Return the arguments that make the SDK send every field of the client, with our model and stream.
@@ -93,12 +104,22 @@ class Built:
             fields.pop("stream_options", None)
         elif ask_usage and not request.include_usage:
             fields["stream_options"] = {**(fields.get("stream_options") or {}), "include_usage": True}
-        named = {name: fields.pop(name) for name in list(fields) if self._takes(name)}
-        given = {"model": request.model, "messages": request.body.get("messages", []), "stream": stream, **named}
+        given = {"model": request.model, "messages": request.body.get("messages", []), "stream": stream}
+        return {**given, **self._told(fields, hops=request.hops)}
+
+    def arguments_for_vectors(self, request: EmbeddingRequest) -> dict[str, Any]:
+        """Return the arguments of `embeddings.create`, by the same rules."""
+        fields = {name: value for name, value in request.body.items() if name not in ("model", "input")}
+        given = {"model": request.model, "input": request.body["input"]}
+        return {**given, **self._told(fields, hops=request.hops)}
+
+    def _told(self, fields: dict[str, Any], *, hops: int) -> dict[str, Any]:
+        """Return the arguments for fields of a body, and for our own header."""
+        given: dict[str, Any] = {name: fields.pop(name) for name in list(fields) if self._takes(name)}
         if fields:
             given["extra_body"] = self._more(fields)
         if "extra_headers" in self.named:
-            given["extra_headers"] = {"x-llms-hops": str(request.hops + 1)}
+            given["extra_headers"] = {"x-llms-hops": str(hops + 1)}
         return given
 
     def _takes(self, name: str) -> bool:

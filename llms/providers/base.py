@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, final, runtime_checkable
 
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo
+from llms.protocol.embeddings import EmbeddingRequest, Embeddings
+from llms.protocol.local import ModelState
+from llms.protocol.progress import Progress
 
 if TYPE_CHECKING:
     import aiohttp
@@ -20,12 +23,18 @@ if TYPE_CHECKING:
 __all__ = [
     "ChatRequest",
     "Chunk",
+    "EmbeddingRequest",
+    "Embeddings",
     "ModelInfo",
+    "ModelState",
     "Provider",
     "ProviderFactory",
     "ProviderSettings",
     "Resources",
     "SupportsClose",
+    "SupportsEmbeddings",
+    "SupportsLoading",
+    "SupportsSlots",
 ]
 
 
@@ -53,6 +62,46 @@ class SupportsClose(Protocol):
 
     async def close(self) -> None:
         """Release connections, threads, models."""
+        ...
+
+
+@runtime_checkable
+class SupportsEmbeddings(Protocol):
+    """A provider that turns texts into vectors."""
+
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Return a vector for each of `request.inputs`, in order; raise an LlmsError; stop the work when cancelled.
+
+        `request.model` is the upstream's own model id. The form of the vectors on the wire is the gateway's
+        business, and so are their number and, for vectors of one's own, `request.dimensions`. NotSupported is for
+        a model, or a kind of input, that there are no vectors for.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsSlots(Protocol):
+    """A provider whose models answer only so many requests at once."""
+
+    def slots(self, model: str) -> int | None:
+        """Return how many requests a model takes at once; None for no such limit, or for an unknown model."""
+        ...
+
+
+@runtime_checkable
+class SupportsLoading(Protocol):
+    """A provider that holds models in memory. `model` is its own model id, and ModelNotFound is for unknown ones."""
+
+    async def load(self, model: str, progress: Progress | None = None) -> None:
+        """Bring a model into memory, unloading others for it; return when it is there. Raise an LlmsError."""
+        ...
+
+    async def unload(self, model: str) -> None:
+        """Free a model's memory; nothing happens when it is not loaded. Raise Conflict while it is in use."""
+        ...
+
+    def loaded(self) -> Sequence[ModelState]:
+        """Return the models that are in memory or on their way there, and those that failed to get there."""
         ...
 
 

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -14,6 +15,10 @@ import aiohttp
 from llms.providers.known import KNOWN, Known, hosted, local
 
 _PROBE_SECONDS: Final = 1.0
+MODELS_FOLDER: Final = "models"
+"""Where in the data directory the models are that are offered without configuration."""
+_LIBRARIES: Final[Mapping[str, str]] = {"llama-cpp-python": "llama_cpp", "xllamacpp": "xllamacpp"}
+"""Packages and their modules."""
 SERVER_NAME: Final = "llms"
 """Our own Server header: by it a node of ours is told from a foreign local server."""
 
@@ -35,11 +40,28 @@ def from_environment(environ: Mapping[str, str]) -> list[Found]:
     return [Found(row.name, row.name, row.options(environ), _variable(row, environ)) for row in hosted(environ)]
 
 
-def embedded() -> Found | None:
-    """Return the embedded demo model; None when the library that runs it is not installed."""
-    if importlib.util.find_spec("xllamacpp") is None:
+def embedded(data_dir: Path | None = None) -> Found | None:
+    """Return the models that run here without configuration; None when no library for them is installed.
+
+    They are the demo and, with a `data_dir`, all in its folder `models`, which need not be there yet.
+    """
+    if not libraries():
         return None
-    return Found("local", "llama_cpp", {"models": {"demo": {"path": "embedded"}}}, "embedded demo model")
+    options: dict[str, Any] = {"models": {"demo": {"path": "embedded"}}}
+    if data_dir is None:
+        return Found("local", "llama_cpp", options, "embedded demo model")
+    folder = data_dir / MODELS_FOLDER
+    return Found("local", "llama_cpp", {**options, "folder": str(folder)}, f"embedded demo model, and {folder}")
+
+
+def libraries() -> list[str]:
+    """Return the installed libraries that run local models, without importing them."""
+    return [name for name, module in _LIBRARIES.items() if importlib.util.find_spec(module) is not None]
+
+
+def local_hint() -> str | None:
+    """Return how to get local models; None when they are there."""
+    return None if libraries() else "local models need a library: pip install 'llms[local]'"
 
 
 def missing(environ: Mapping[str, str]) -> list[Known]:

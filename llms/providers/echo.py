@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import math
 import re
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any, final
+from typing import Any, Final, final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from llms.protocol.chat import ChatRequest, Chunk, ChunkObject, ModelInfo
-from llms.providers.base import ProviderFactory, ProviderSettings, Resources
+from llms.protocol.chat import ChatRequest, Chunk, ChunkObject, ModelInfo, Usage
+from llms.protocol.embeddings import EmbeddingRequest, Embeddings
+from llms.protocol.errors import InvalidRequest
+from llms.providers.base import ProviderFactory, ProviderSettings, Resources, SupportsEmbeddings
+
+_DIMENSIONS: Final = 16
+_MOST_DIMENSIONS: Final = 4096
 
 
 class Options(BaseModel):
@@ -48,6 +55,15 @@ class Echo:
             yield Chunk.of({**head, "choices": [_choice({"content": word})]})
         yield Chunk.of({**head, "choices": [_choice({}, "stop")], "usage": _usage(request, len(words))})
 
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Give each input a vector of length 1 that depends on nothing but the input."""
+        wanted = request.dimensions or _DIMENSIONS
+        if wanted > _MOST_DIMENSIONS:
+            raise InvalidRequest(f"`dimensions` must be at most {_MOST_DIMENSIONS} here.", param="dimensions")
+        tokens = sum(len(given.split() if isinstance(given, str) else given) for given in request.inputs)
+        vectors = [_vector(given, wanted) for given in request.inputs]
+        return Embeddings(vectors, model=request.model, usage=Usage(prompt_tokens=tokens, source="reported"))
+
     async def models(self) -> Sequence[ModelInfo]:
         """List the configured names."""
         return [ModelInfo(name, owned_by=self._name) for name in self._options.models]
@@ -76,4 +92,12 @@ def _usage(request: ChatRequest, answered: int) -> dict[str, int]:
     return {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
 
 
+def _vector(given: str | Sequence[int], dimensions: int) -> list[float]:
+    digest = hashlib.shake_256(repr(given).encode("utf-8", "surrogatepass")).digest(2 * dimensions)
+    numbers = [int.from_bytes(digest[at : at + 2], "little") - 32767.5 for at in range(0, len(digest), 2)]
+    length = math.hypot(*numbers)
+    return [number / length for number in numbers]
+
+
 _: ProviderFactory = Echo
+_embeds: type[SupportsEmbeddings] = Echo

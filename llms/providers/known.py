@@ -22,6 +22,8 @@ class Known:
     """Environment variables that move its address."""
     stream_usage: StreamUsage = "ask"
     headers: Mapping[str, str] = field(default_factory=dict)
+    max_inputs: int | None = None
+    """Inputs that one request for embeddings may have, where that is fewer than the 2,048 of OpenAI."""
     port: int | None = None
     """A local server's usual port: looked for in the background."""
     hint: str = ""
@@ -36,6 +38,7 @@ class Known:
             "stream_usage": self.stream_usage,
             **({"api_key": key} if key else {}),
             **({"headers": dict(self.headers)} if self.headers else {}),
+            **({"max_inputs": self.max_inputs} if self.max_inputs else {}),
         }
 
 
@@ -51,13 +54,22 @@ def _with_path_of(usual: str, url: str) -> str:
     return url.rstrip("/") + urlsplit(usual).path if given.path in ("", "/") else url
 
 
-def _hosted(name: str, base_url: str, prefix: str, *, stream_usage: StreamUsage = "ask", **more: str) -> Known:
+def _hosted(
+    name: str,
+    base_url: str,
+    prefix: str,
+    *,
+    stream_usage: StreamUsage = "ask",
+    also: str | None = None,
+    max_inputs: int | None = None,
+) -> Known:
     return Known(
         name,
         base_url,
-        (f"{prefix}_API_KEY", *([more["also"]] if "also" in more else [])),
+        (f"{prefix}_API_KEY", *([also] if also else [])),
         (f"{prefix}_BASE_URL", f"{prefix}_API_BASE"),
         stream_usage,
+        max_inputs=max_inputs,
         hint=f"export {prefix}_API_KEY=…",
     )
 
@@ -67,7 +79,13 @@ KNOWN: Final[Mapping[str, Known]] = {
     for row in (
         _hosted("openai", "https://api.openai.com/v1", "OPENAI"),
         _hosted("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC"),
-        _hosted("gemini", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI", also="GOOGLE_API_KEY"),
+        _hosted(
+            "gemini",
+            "https://generativelanguage.googleapis.com/v1beta/openai",
+            "GEMINI",
+            also="GOOGLE_API_KEY",
+            max_inputs=100,
+        ),
         _hosted("groq", "https://api.groq.com/openai/v1", "GROQ"),
         _hosted("mistral", "https://api.mistral.ai/v1", "MISTRAL", stream_usage="native"),
         _hosted("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK"),

@@ -1,10 +1,11 @@
-"""Any endpoint that speaks OpenAI's chat completions: the relay that a row of configuration describes."""
+"""Any endpoint that speaks OpenAI's chat completions and embeddings: the relay that a row describes."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -12,11 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from llms.config.masking import is_secret
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo, StreamUsage
+from llms.protocol.embeddings import EmbeddingRequest, Embeddings
 from llms.protocol.errors import LlmsError, UpstreamProtocolError
 from llms.protocol.fold import unfold
 from llms.protocol.refusals import error_for_event, is_error, request_id_of
 from llms.protocol.stream import ChunkReader
 from llms.providers._abilities import Abilities
+from llms.providers._batches import Batches, MaxInputs, answer_limit, answered
 from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
 
@@ -45,6 +48,7 @@ class Options(BaseModel):
     )
     stream: bool = Field(True, description="False: the upstream cannot stream; its answers are sent on as chunks.")
     models: tuple[str, ...] | None = Field(None, description="Model ids to list, instead of asking the upstream.")
+    max_inputs: MaxInputs = None
 
     @field_validator("base_url")
     @classmethod
@@ -82,7 +86,7 @@ class Options(BaseModel):
 
 @final
 class OpenAICompatible:
-    """Relay chat completions over HTTP; each event is decoded once and its bytes are kept."""
+    """Relay chat completions and embeddings over HTTP; each event is decoded once and its bytes are kept."""
 
     def __init__(self, settings: ProviderSettings, resources: Resources) -> None:
         """Prepare addresses and headers; nothing is sent before the first chat."""
@@ -100,8 +104,10 @@ class OpenAICompatible:
             **({"Authorization": f"Bearer {key}"} if key else {}),
         }
         self._chat_head = self._endpoint.head("POST", "chat/completions", headers, options.headers, query=query)
+        self._embeddings_head = self._endpoint.head("POST", "embeddings", headers, options.headers, query=query)
         self._models_head = self._endpoint.head("GET", "models", headers, options.headers, query=query)
         self._abilities = Abilities(stream=options.stream, usage=options.stream_usage == "ask", clock=resources.clock)
+        self._batches = Batches(options.max_inputs, send=self._embed, clock=resources.clock)
 
     async def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
         """Yield the upstream's chunks, or its whole answer as one."""
@@ -131,6 +137,10 @@ class OpenAICompatible:
         finally:
             response.close()
 
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Return the upstream's vectors as they came."""
+        return await self._batches.ask(request)
+
     async def models(self) -> Sequence[ModelInfo]:
         """List the configured models, or ask the upstream; lists of any shape in use are understood."""
         if self._options.models is not None:
@@ -140,6 +150,16 @@ class OpenAICompatible:
                 raise await self._endpoint.refuse(response)
             listed = self._endpoint.decode(await response.whole(self._settings.max_answer))
         return _models(listed, owner=self._settings.name)
+
+    async def _embed(self, request: EmbeddingRequest) -> Embeddings:
+        head = b"%bx-llms-hops: %d\r\n" % (self._embeddings_head, request.hops + 1)
+        async with self._endpoint.request(head, request.encode()) as response:
+            if response.status != 200:
+                raise await self._endpoint.refuse(response)
+            body = await response.whole(answer_limit(request, self._settings.max_answer))
+            upstream_id = request_id_of(response.headers, self._endpoint.secrets)
+        embeddings = answered(request, body, provider=self._settings.name, secrets=self._endpoint.secrets)
+        return replace(embeddings, upstream_request_id=upstream_id)
 
     async def _open(self, request: ChatRequest, *, stream: bool) -> Response:
         """Send the request; when the upstream refuses to stream or to tell usage, ask again without."""

@@ -10,24 +10,27 @@ import inspect
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from typing import Any, Final, final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo, StreamUsage
-from llms.protocol.errors import LlmsError, UpstreamProtocolError
+from llms.protocol.embeddings import EmbeddingRequest, Embeddings
+from llms.protocol.errors import LlmsError, NotSupported, UpstreamProtocolError
 from llms.protocol.fold import unfold
 from llms.protocol.refusals import error_for_event, request_id_of
 from llms.protocol.stream import ChunkReader
 from llms.providers._abilities import Abilities, Asking
+from llms.providers._batches import Batches, MaxInputs, answer_limit, answered
 from llms.providers._sdk import Built, SdkClient, hidden, let_go, secrets_of
 from llms.providers._sdk_failures import Failures
+from llms.providers._sdk_objects import as_object, listed
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
 
 _CLIENT: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _SETTLE_SECONDS: Final = 0.1
-_MOST_MODELS: Final = 10_000
 
 
 class Options(BaseModel):
@@ -43,6 +46,7 @@ class Options(BaseModel):
         "ask", description="How a stream tells usage: ask (stream_options), native (by itself) or none."
     )
     models: tuple[str, ...] | None = Field(None, description="Model ids to list, instead of asking the SDK.")
+    max_inputs: MaxInputs = None
 
     @field_validator("client")
     @classmethod
@@ -70,6 +74,7 @@ class SdkProvider:
         self._name = settings.name
         self._settings = settings
         self._abilities = Abilities(stream=True, usage=options.stream_usage == "ask", clock=resources.clock)
+        self._batches = Batches(options.max_inputs, send=self._embed, clock=resources.clock)
         self._models = options.models
         self._failures = Failures(settings.name, options.client, secrets=secrets_of(options.options), now=resources.now)
         self._client = SdkClient(options.client, options.options, failures=self._failures)
@@ -91,13 +96,17 @@ class SdkProvider:
         if error is not None:
             raise error
 
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Return the vectors that the SDK's `embeddings.create` gives."""
+        return await self._batches.ask(request)
+
     async def models(self) -> Sequence[ModelInfo]:
         """List the configured models, or ask the SDK."""
         if self._models is not None:
             return [ModelInfo(name, owned_by=self._name) for name in self._models]
         client = await self._client.built()
         try:
-            return [model async for model in _listed(client.sdk.models.list(), owner=self._name)]
+            return [model async for model in listed(client.sdk.models.list(), owner=self._name)]
         except Exception as failure:
             error = self._failures.listing(failure)
         raise error
@@ -109,6 +118,31 @@ class SdkProvider:
         except Exception as failure:
             error = self._failures.error(failure)
         raise error
+
+    async def _embed(self, request: EmbeddingRequest) -> Embeddings:
+        client = (await self._client.built()).embedding
+        if client is None:
+            raise NotSupported(f"{self._name}: the SDK of this model has no embeddings.create")
+        try:
+            found = client.create(**client.arguments_for_vectors(request))
+            return self._embeddings(await found if inspect.isawaitable(found) else found, request)
+        except Exception as failure:
+            error = self._failures.error(failure)
+        raise error
+
+    def _embeddings(self, found: Any, request: EmbeddingRequest) -> Embeddings:
+        """Read the HTTP answer that an SDK shows, or its object."""
+        body = getattr(found, "content", None)
+        told = getattr(found, "headers", None) or {"x-request-id": str(getattr(found, "_request_id", None) or "")}
+        if not isinstance(body, bytes):
+            item = as_object(found)
+            if item is None:
+                raise UpstreamProtocolError(f"{self._name}: the SDK gave a {type(found).__name__}, not embeddings")
+            body = json.dumps(item)
+        if len(body) > answer_limit(request, self._settings.max_answer):
+            raise self._too_large()
+        embeddings = answered(request, body, provider=self._name, secrets=self._failures.secrets)
+        return replace(embeddings, upstream_request_id=request_id_of(told, self._failures.secrets))
 
     async def _ask(self, request: ChatRequest, *, stream: bool) -> Any:
         """Ask, and ask again without what the upstream refuses to do: telling usage, or streaming at all."""
@@ -191,7 +225,7 @@ class SdkProvider:
         skipped = size = 0
         try:
             async for found in iterator:
-                item = _as_object(found) or {}
+                item = as_object(found) or {}
                 if item.get("error"):
                     raise error_for_event(item, provider=self._name, secrets=self._failures.secrets)
                 if "choices" not in item and "usage" not in item:
@@ -208,7 +242,7 @@ class SdkProvider:
 
     async def _read_whole(self, answer: Any, *, stream: bool) -> AsyncGenerator[Chunk, None]:
         """Read one whole answer."""
-        item = _as_object(answer)
+        item = as_object(answer)
         if item is None:
             hint = "; name its asynchronous client in the row" if hasattr(answer, "__next__") else ""
             raise UpstreamProtocolError(f"{self._name}: the SDK gave a {type(answer).__name__}, not a completion{hint}")
@@ -243,43 +277,6 @@ async def _settle(parts: AsyncIterator[bytes]) -> None:
         async with asyncio.timeout(_SETTLE_SECONDS):
             async for _ in parts:
                 pass
-
-
-def _as_object(found: Any) -> dict[str, Any] | None:
-    """Return an SDK's object as decoded JSON, only with the fields that were sent; None for what is no object."""
-    if callable(dump := getattr(found, "model_dump", None)):
-        found = dump(mode="json", exclude_unset=True, by_alias=True, warnings=False)
-    elif callable(convert := getattr(found, "to_dict", None) or getattr(found, "dict", None)):
-        found = convert()
-    return found if isinstance(found, dict) else None
-
-
-async def _listed(listing: Any, *, owner: str) -> AsyncIterator[ModelInfo]:
-    """Yield the models of a list, a page or a paginator, each id once; plain names will do."""
-    if inspect.isawaitable(listing) and not hasattr(listing, "__aiter__"):
-        listing = await listing
-    seen: set[str] = set()
-    left = _MOST_MODELS
-    async for row in _rows(listing):
-        item = {"id": row} if isinstance(row, str) else _as_object(row) or {}
-        name = item.get("id") or item.get("name") or item.get("model")
-        if isinstance(name, str) and name and name not in seen:
-            seen.add(name)
-            yield ModelInfo.of(name, item, owner=owner)
-        left -= 1
-        if not left:
-            return
-
-
-async def _rows(listing: Any) -> AsyncIterator[Any]:
-    if hasattr(listing, "__aiter__"):
-        async for row in listing:
-            yield row
-        return
-    if isinstance(listing, dict):
-        listing = listing.get("data", listing.get("models"))
-    for row in getattr(listing, "data", listing):
-        yield row
 
 
 _: ProviderFactory = SdkProvider

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import aiohttp
 import pytest
 
@@ -40,8 +43,26 @@ async def test_a_server_that_answers_is_local() -> None:
 
     assert found["ollama"].local
     assert found["ollama"].why == f"answers on port {KNOWN['ollama'].port}"
-    embedded = discover.embedded()
-    assert embedded is None or not embedded.local
+
+
+@pytest.mark.parametrize("installed", [(), ("llama_cpp",), ("xllamacpp",), ("llama_cpp", "xllamacpp")])
+def test_local_models_are_offered_where_a_library_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: tuple[str, ...]
+) -> None:
+    find = importlib.util.find_spec
+    libraries = {"llama_cpp": "llama-cpp-python", "xllamacpp": "xllamacpp"}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: find("json") if name in installed else None)
+    bare, found = discover.embedded(), discover.embedded(tmp_path)
+
+    assert discover.libraries() == [libraries[name] for name in installed]
+    assert (discover.local_hint() is None, bare is not None, found is not None) == (bool(installed),) * 3
+    if bare is not None and found is not None:
+        assert (bare.name, bare.type, bare.local, bare.why) == ("local", "llama_cpp", False, "embedded demo model")
+        assert bare.options == {"models": {"demo": {"path": "embedded"}}}
+        assert found.options == {**bare.options, "folder": str(tmp_path / "models")}
+        assert [list(registry.validate(row.type, row.options)) for row in (bare, found)] == [[], []]
+    else:
+        assert discover.local_hint() == "local models need a library: pip install 'llms[local]'"
 
 
 @pytest.mark.parametrize(

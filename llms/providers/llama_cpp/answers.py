@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, final
+from typing import Any, final
 
 import orjson
 
@@ -14,12 +14,11 @@ from llms.protocol.errors import (
     LlmsError,
     NotSupported,
     UpstreamError,
+    UpstreamOutOfService,
     UpstreamUnavailable,
     excerpt,
 )
 from llms.providers.llama_cpp.load import Unloadable
-
-INSTALL: Final = "pip install 'llms[local]'"
 
 
 @final
@@ -68,20 +67,28 @@ class PieceReader:
 class LlamaFailures:
     """Make errors of one model; each names provider and model."""
 
-    __slots__ = ("_label",)
+    __slots__ = ("label",)
 
     def __init__(self, provider: str, model: str) -> None:
         """Take the names by which the model is known."""
-        self._label = f"{provider}/{model}"
+        self.label = f"{provider}/{model}"
 
     def unloadable(self, reason: Exception) -> LlmsError:
         """Return the error for a model that cannot be loaded; another target may serve the request."""
         words = str(reason) if isinstance(reason, Unloadable) else f"loading failed: {excerpt(reason)}"
-        return UpstreamUnavailable(f"{self._label}: {words}")
+        return UpstreamOutOfService(f"{self.label}: {words}")
 
     def closed(self) -> LlmsError:
         """Return the error for a chat that comes while the provider is being closed."""
-        return UpstreamUnavailable(f"{self._label}: the model is being unloaded")
+        return UpstreamUnavailable(f"{self.label}: the model is being unloaded")
+
+    def gone(self, cause: str) -> LlmsError:
+        """Return the error for a chat whose model's process died."""
+        return UpstreamUnavailable(f"{self.label}: the model's process is gone: {cause}")
+
+    def resting(self, trouble: str, seconds: float) -> LlmsError:
+        """Return the error for a chat with a model that died while loading and is left alone for so long."""
+        return UpstreamUnavailable(f"{self.label}: {trouble}", retry_after=seconds)
 
     def refusal(self, error: Mapping[str, Any]) -> LlmsError:
         """Return the error for the library's own `{code, message, type}`."""
@@ -91,27 +98,29 @@ class LlamaFailures:
             return self._too_long(error)
         if "grammar" in message:
             return InvalidRequest(
-                f"{self._label}: no grammar can be made of this JSON schema; it repeats too much or refers to itself",
+                f"{self.label}: no grammar can be made of this JSON schema; it repeats too much or refers to itself",
                 param="response_format",
             )
         if code == 400:
-            return InvalidRequest(f"{self._label}: {message}")
+            return InvalidRequest(f"{self.label}: {message}")
         if code == 501:
-            return NotSupported(f"{self._label}: {message}")
+            return NotSupported(f"{self.label}: {message}")
         if code == 503:
-            return UpstreamUnavailable(f"{self._label}: {message}")
-        return UpstreamError(f"{self._label}: {message}")
+            return UpstreamUnavailable(f"{self.label}: {message}")
+        return UpstreamError(f"{self.label}: {message}")
 
     def raised(self, failure: Exception) -> LlmsError:
         """Return the error for an exception of the library: it raises ValueError for requests it cannot read."""
-        message = f"{self._label}: {excerpt(str(failure))}"
+        reason = excerpt(str(failure))
+        message = f"{self.label}: {reason}"
         if isinstance(failure, ValueError):
-            return InvalidRequest(message, param="response_format" if "schema" in message else None)
+            field = "grammar" if reason.startswith("`grammar`") else "response_format" if "schema" in reason else None
+            return InvalidRequest(message, param=field)
         return UpstreamError(message)
 
     def _too_long(self, error: Mapping[str, Any]) -> LlmsError:
         return ContextLengthExceeded(
             f"This model's maximum context length is {error.get('n_ctx')} tokens, but the messages are "
-            f"{error.get('n_prompt_tokens')} tokens long ({self._label}). Shorten them or raise the model's n_ctx.",
+            f"{error.get('n_prompt_tokens')} tokens long ({self.label}). Shorten them or raise the model's n_ctx.",
             param="messages",
         )

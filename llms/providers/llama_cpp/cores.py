@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
+from llms.providers.llama_cpp.control_groups import groups, read
+
 _ROOT: Final = Path("/")
 
 
@@ -31,35 +33,23 @@ def _allowed() -> Collection[int]:
 
 def _physical(root: Path, cores: Collection[int]) -> int:
     """Count cores, taking the hyper-threads of one for one; all of them where the kernel does not tell."""
-    siblings = {_read(root / f"sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list") for core in cores}
+    siblings = {read(root / f"sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list") for core in cores}
     return len(cores) if "" in siblings else len(siblings)
 
 
 def _quota(root: Path) -> int:
-    """Return the cores that the control group grants, rounded up; a huge number when it sets no limit."""
+    """Return the cores that the control groups grant, rounded up; a huge number when they set no limit."""
     return min(_quotas(root), default=2**31)
 
 
 def _quotas(root: Path) -> Iterator[int]:
-    """Yield each limit on the way up: any of the enclosing groups may set one."""
-    groups = root / "sys/fs/cgroup"
-    place = next((line[3:] for line in _read(root / "proc/self/cgroup").splitlines() if line.startswith("0::")), "/")
-    group = groups / place.strip("/")
-    for folder in (group, *(parent for parent in group.parents if parent.is_relative_to(groups))):
-        quota, _, period = _read(folder / "cpu.max").partition(" ")
+    for group in groups(root, "cpu"):
+        quota, _, period = read(group / "cpu.max").partition(" ")
         yield from _cores(quota, period)
-    old = groups / "cpu"
-    yield from _cores(_read(old / "cpu.cfs_quota_us"), _read(old / "cpu.cfs_period_us"))
+        yield from _cores(read(group / "cpu.cfs_quota_us"), read(group / "cpu.cfs_period_us"))
 
 
 def _cores(quota: str, period: str) -> Iterator[int]:
     """Yield quota through period (microseconds both), unless it says "max", -1 or nothing."""
     if quota.isdigit() and period.isdigit() and int(quota) and int(period):
         yield math.ceil(int(quota) / int(period))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

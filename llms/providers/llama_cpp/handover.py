@@ -1,88 +1,80 @@
-"""From a worker thread to the event loop: pieces of an answer one way, the wish to stop the other."""
+"""From the child process to the reader of one answer: pieces as they come, an end, and how much was taken."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
-from typing import final
+from typing import Final, final
+
+from llms.providers.llama_cpp.frames import WINDOW
+
+_ACKNOWLEDGE: Final = WINDOW // 2
 
 
 @final
 class Handover:
-    """Carry the pieces of one answer; the loop's side takes, the worker's side puts and ends.
+    """Carry the pieces of one answer within the event loop.
 
-    What waits here is bounded by the model's context window: an answer has no more pieces than it has tokens.
+    What waits here is bounded by the window: the child sends no more until its pieces are taken.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_end: Callable[[], None]) -> None:
-        """Belong to `loop`, in which `on_end` is called when the worker is done, just before the reader is told."""
-        self._loop = loop
-        self._on_end = on_end
-        self._pieces: deque[bytes] = deque()
-        self._arrived = asyncio.Event()
-        self._woken = False
+    __slots__ = (
+        "_acknowledge", "_ended", "_failure", "_loop", "_pieces", "_untold", "_waiter",
+        "is_given_up", "is_overdue", "number", "timer",
+    )  # fmt: skip
+
+    def __init__(self, number: int, acknowledge: Callable[[int], None]) -> None:
+        """Take the chat's number, and who tells the child that so many bytes were taken."""
+        self.number = number
+        self._acknowledge = acknowledge
+        self._loop = asyncio.get_running_loop()
+        self._pieces: list[bytes] = []
+        self._untold = 0
         self._ended = False
         self._failure: Exception | None = None
-        self._stopped = False
-        self.cut = False
-        """The worker was stopped before its answer was whole."""
+        self._waiter: asyncio.Future[None] | None = None
+        self.is_given_up = False
+        """Nobody reads any more."""
+        self.is_overdue = False
+        """The child should have stopped long ago."""
+        self.timer: asyncio.TimerHandle | None = None
+        """What happens next when the child does not stop."""
 
     async def take(self) -> list[bytes]:
-        """Wait for pieces and return all there are; [] at the end; raise what the worker failed with."""
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            # In this order nothing is missed: what the worker adds from here on wakes the loop again.
-            self._woken = False
-            ended = self._ended
-            if taken := self._drain():
-                if ended:
-                    self._arrived.set()
-                return taken
-            if ended:
+        """Wait for pieces and return all there are; [] at the end; raise what it failed with."""
+        while not self._pieces:
+            if self._ended:
                 if self._failure is not None:
                     raise self._failure
                 return []
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        pieces, self._pieces = self._pieces, []
+        self._untold += sum(map(len, pieces))
+        if self._untold >= _ACKNOWLEDGE and not self._ended:
+            self._acknowledge(self._untold)
+            self._untold = 0
+        return pieces
 
-    def stop(self) -> None:
-        """Ask the worker to stop at its next piece."""
-        self._stopped = True
+    def put(self, piece: bytes) -> None:
+        """Add a piece; one for nobody is dropped."""
+        if not self.is_given_up:
+            self._pieces.append(piece)
+            self._wake()
 
-    def put(self, piece: bytes) -> bool:
-        """Add a piece, in the worker; return True when it shall stop."""
-        if self._stopped:
-            self.cut = True
-            return True
-        self._pieces.append(piece)
-        self._wake()
-        return False
+    def give_up(self) -> None:
+        """Forget the pieces: nobody reads any more."""
+        self.is_given_up = True
+        self._pieces.clear()
 
     def end(self, failure: Exception | None = None) -> None:
-        """Say, in the worker, that nothing more comes, and why."""
-        self._failure = failure
-        self._call(self._end)
-
-    def _end(self) -> None:
+        """Say that nothing more comes, and why."""
         self._ended = True
-        self._on_end()
-        self._arrived.set()
-
-    def _drain(self) -> list[bytes]:
-        taken = []
-        while self._pieces:
-            taken.append(self._pieces.popleft())
-        return taken
+        self._failure = failure
+        if self.timer is not None:
+            self.timer.cancel()
+        self._wake()
 
     def _wake(self) -> None:
-        """Wake the loop once for all that arrives until it looks."""
-        if not self._woken:
-            self._woken = True
-            self._call(self._arrived.set)
-
-    def _call(self, callback: Callable[[], None]) -> None:
-        """Call something in the loop; a closed loop has no reader any more."""
-        try:
-            self._loop.call_soon_threadsafe(callback)
-        except RuntimeError:
-            self._stopped = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

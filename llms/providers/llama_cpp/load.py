@@ -9,6 +9,10 @@ EMBEDDED: Final = "embedded"
 """The path of the demo model that is part of the package."""
 
 
+INSTALL: Final = "pip install 'llms[local]'"
+"""Brings a library that needs no compiler."""
+
+
 class Unloadable(Exception):
     """A model that cannot be loaded; the text says why and what to do."""
 
@@ -33,3 +37,5 @@ class Load:
     """None leaves the choice to the library."""
     embedding: bool = False
     """The model is for embeddings, not for chats."""
+    library: str = "auto"
+    """auto, llama-cpp-python, xllamacpp, or "module:attribute" of a loader."""

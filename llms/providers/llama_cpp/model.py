@@ -1,151 +1,259 @@
-"""One local model on the event loop's side: loaded on first use, a few chats at a time, the others wait in line."""
+"""One local model: a process of its own, begun at first use; a few chats at a time; a new process when it dies."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, final
+import time
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import Any, final
 
+import structlog
+
+from llms.protocol.errors import LlmsError
+from llms.protocol.local import Phase
+from llms.protocol.progress import Progress
 from llms.providers.llama_cpp.answers import LlamaFailures
+from llms.providers.llama_cpp.frames import CHAT, EMBED
 from llms.providers.llama_cpp.handover import Handover
+from llms.providers.llama_cpp.load import Load
+from llms.providers.llama_cpp.restarts import Restarts
+from llms.providers.llama_cpp.worker import Gone, Unloaded, Worker
+from llms.tasks import Tasks
 
-
-class Loaded(Protocol):
-    """A model in memory; both methods block."""
-
-    def chat(self, body: bytes, on_piece: Callable[[bytes], bool]) -> None:
-        """Write an answer piece by piece until it is whole or `on_piece` returns True."""
-        ...
-
-    def close(self) -> None:
-        """Free the memory."""
-        ...
+_log = structlog.get_logger()
 
 
 @final
 class LocalModel:
-    """Load, chat, unload; none of it blocks the loop."""
+    """Load, chat, unload; whatever native code does to itself ends a child process and nothing else."""
 
     def __init__(
         self,
-        load: Callable[[], Loaded],
+        wanted: Load,
         *,
-        slots: int,
         unload_after: float | None,
         on_rest: Callable[[], None],
         failures: LlamaFailures,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take a blocking `load` and how many `slots` it gives; `unload_after` is in seconds without a chat.
+        """Take what to load; `unload_after` is in seconds without a request.
 
         `on_rest` is called whenever nobody uses the model any more.
         """
-        self._load = load
-        self._slots = asyncio.Semaphore(slots)
-        self._workers = ThreadPoolExecutor(slots, thread_name_prefix="llama")
+        self._wanted = wanted
         self._unload_after = unload_after
         self._on_rest = on_rest
         self._failures = failures
-        self._loading: asyncio.Future[Loaded] | None = None
-        self._running: set[Handover] = set()
-        self._waiting = 0
+        self._tasks = Tasks()
+        self._slots = asyncio.Semaphore(wanted.slots)
+        self._restarts = Restarts(clock)
+        self._worker: Worker | None = None
+        self._loading: asyncio.Task[Exception | None] | None = None
+        self._ending: set[asyncio.Task[Any]] = set()
+        """Processes on their way out of memory."""
+        self._running = self._waiting = 0
         self._idle: asyncio.TimerHandle | None = None
         self._closed = False
+        self.trouble = ""
+        """Why the model did not load or died, until it is loaded again."""
 
     @property
     def is_loaded(self) -> bool:
         """Tell whether the model is in memory or on its way there."""
-        return self._loading is not None and not (self._loading.done() and _result(self._loading) is None)
+        return self._worker is not None or self._loading is not None
 
     @property
     def is_busy(self) -> bool:
         """Tell whether anybody uses the model or waits for it."""
         return bool(self._running or self._waiting)
 
-    async def chat(self, body: bytes) -> AsyncGenerator[list[bytes], None]:
+    @property
+    def state(self) -> Phase:
+        """Return what the model is doing."""
+        if self._loading is not None:
+            return "loading"
+        if self._worker is not None:
+            return "loaded"
+        return "failed" if self.trouble else "unloaded"
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Return what only a loaded model knows."""
+        return self._worker.facts if self._worker is not None else {}
+
+    @property
+    def pid(self) -> int | None:
+        """Return the number of its process while it is loaded."""
+        return self._worker.pid if self._worker is not None else None
+
+    @property
+    def memory(self) -> int | None:
+        """Return the bytes that its process has in memory; None while that is unknown."""
+        return self._worker.memory if self._worker is not None else None
+
+    async def chat(self, body: bytes, progress: Progress | None = None) -> AsyncGenerator[list[bytes], None]:
         """Yield the pieces of an answer as they come, several at once for a slow reader.
 
-        A chat that is given up ends at once; its slot goes to the next one when the worker has stopped.
+        A chat that is given up ends at once; its slot goes to the next one when the child has stopped.
         """
-        handover = await self._start(body)
+        worker, handover = await self._ask(CHAT, body, progress)
         try:
             while pieces := await self._take(handover):
                 yield pieces
-            if handover.cut:
-                raise self._failures.closed()
         finally:
-            handover.stop()
+            worker.stop(handover)
 
-    def unload(self) -> None:
-        """Free the memory in a worker; the next chat loads the model again. Nobody may be using it."""
-        self._expect_idle(None)
-        loaded, self._loading = _result(self._loading), None
-        if loaded is not None:
-            self._workers.submit(loaded.close)
+    async def embed(self, body: bytes, progress: Progress | None = None) -> bytes:
+        """Return the library's answer to a request for embeddings."""
+        answer: list[bytes] = []
+        worker, handover = await self._ask(EMBED, body, progress)
+        try:
+            while pieces := await self._take(handover):
+                answer += pieces
+        finally:
+            worker.stop(handover)
+        return b"".join(answer)
+
+    async def load(self, progress: Progress | None = None) -> None:
+        """Load the model unless it is there; raise what a chat would raise."""
+        with self._wanting():
+            await self._loaded(progress)
+
+    async def unload(self) -> None:
+        """End the process, and with it every request at it; return when its memory is free."""
+        self._let_go()
+        if self._ending:
+            await asyncio.wait(self._ending)
 
     async def close(self) -> None:
-        """Stop every chat, wait for the workers, free the memory."""
+        """Stop every request, refuse those in line, and free the memory."""
         self._closed = True
-        self._expect_idle(None)
-        for handover in self._running:
-            handover.stop()
-        await asyncio.to_thread(self._workers.shutdown)
-        loaded, self._loading = _result(self._loading), None
-        if loaded is not None:
-            await asyncio.to_thread(loaded.close)
+        await self.unload()
+        await self._tasks.close()
 
-    async def _start(self, body: bytes) -> Handover:
-        """Wait for a slot and for the model, then set a worker to work."""
-        self._expect_idle(None)
-        self._waiting += 1
-        try:
+    async def _ask(self, kind: int, body: bytes, progress: Progress | None) -> tuple[Worker, Handover]:
+        """Wait for a slot and for the model, then set the child to work."""
+        with self._wanting():
             await self._slots.acquire()
             try:
-                return self._work(await self._loaded(), body)
+                worker = await self._loaded(progress)
             except BaseException:
                 self._slots.release()
                 raise
+            self._running += 1
+            return worker, worker.ask(kind, body)
+
+    @contextmanager
+    def _wanting(self) -> Generator[None, None, None]:
+        self._expect_idle(None)
+        self._waiting += 1
+        try:
+            yield
         finally:
             self._waiting -= 1
             self._rest()
 
-    async def _loaded(self) -> Loaded:
-        """Return the model, loading it once for all who wait; a load goes on though they may leave."""
+    async def _loaded(self, progress: Progress | None) -> Worker:
+        """Return the model's process, begun once for all who wait; a load goes on though they may leave."""
         if self._closed:
             raise self._failures.closed()
-        if self._loading is None or not self.is_loaded:
-            self._loading = asyncio.get_running_loop().run_in_executor(self._workers, self._load)
-        loading = self._loading
+        if self._worker is not None:
+            return self._worker
+        loading = self._begin() if self._loading is None else self._loading
+        if progress is not None:
+            progress.state("loading")
+        await asyncio.wait([loading])
+        if progress is not None:
+            progress.state(None)
+        if not loading.cancelled() and (reason := loading.result()) is not None:
+            is_dead = isinstance(reason, Gone)
+            raise self._failures.gone(str(reason)) if is_dead else self._failures.unloadable(reason)
+        if self._worker is None:
+            raise self._failures.gone(self.trouble) if self.trouble else self._failures.closed()
+        return self._worker
+
+    def _begin(self) -> asyncio.Task[Exception | None]:
+        if wait := self._restarts.wait:
+            raise self._failures.resting(self.trouble, wait)
+        self._loading = self._tasks.spawn(self._load(), name=f"load {self._failures.label}")
+        return self._loading
+
+    async def _load(self) -> Exception | None:
+        """Load the model into a process of its own, the one before it being gone; return what went wrong."""
+        if self._ending:
+            await asyncio.wait(self._ending)
+        worker = Worker(self._wanted, on_over=self._over, on_gone=lambda cause: self._gone(worker, cause))
         try:
-            loaded = await asyncio.shield(loading)
+            await worker.load()
+        except asyncio.CancelledError:
+            await worker.close()
+            raise
         except Exception as reason:
-            if self._loading is loading:
-                self._loading = None
-            raise self._failures.unloadable(reason) from None
-        if self._closed:
-            raise self._failures.closed()
-        return loaded
+            await worker.close()
+            self._fail(reason)
+            return reason
+        self._worker, self._loading, self.trouble = worker, None, ""
+        self._restarts.went_well()
+        _log.info("local model loaded", model=self._failures.label, seconds=round(worker.load_seconds, 2))
+        self._rest()
+        return None
 
-    def _work(self, loaded: Loaded, body: bytes) -> Handover:
-        handover = Handover(asyncio.get_running_loop(), lambda: self._done(handover))
-        self._running.add(handover)
-        self._workers.submit(_write, loaded, body, handover)
-        return handover
+    def _fail(self, reason: Exception) -> None:
+        self._loading = None
+        self.trouble = str(reason)
+        if isinstance(reason, Gone):
+            self._restarts.crashed()
+            _log.warning("local model died while loading", model=self._failures.label, cause=self.trouble)
+        else:
+            self._restarts.went_well()
+        self._rest()
 
-    def _done(self, handover: Handover) -> None:
-        self._running.discard(handover)
+    def _gone(self, worker: Worker, cause: str) -> None:
+        """Note that the process died; the next request begins another one."""
+        if worker is self._worker:
+            self._worker = None
+            self.trouble = cause
+            _log.warning("local model died", model=self._failures.label, cause=cause)
+            self._rest()
+
+    def _over(self) -> None:
+        """Take back the slot of a chat that is over."""
+        self._running -= 1
         self._slots.release()
         self._rest()
 
     async def _take(self, handover: Handover) -> list[bytes]:
         try:
             return await handover.take()
-        except Exception as failure:
-            raise self._failures.raised(failure) from None
+        except (Gone, Unloaded, ValueError, RuntimeError) as reason:
+            raise self._error(reason) from None
+
+    def _error(self, reason: Exception) -> LlmsError:
+        if isinstance(reason, Gone):
+            return self._failures.gone(str(reason))
+        if isinstance(reason, Unloaded):
+            return self._failures.closed()
+        return self._failures.raised(reason)
+
+    def _let_go(self) -> None:
+        """Begin to unload."""
+        self._expect_idle(None)
+        loading, worker = self._loading, self._worker
+        self._loading, self._worker, self.trouble = None, None, ""
+        if loading is not None:
+            loading.cancel()
+            self._leave(loading)
+        if worker is not None:
+            self._leave(self._tasks.spawn(worker.close(), name=f"unload {self._failures.label}"))
+
+    def _leave(self, ending: asyncio.Task[Any]) -> None:
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
 
     def _rest(self) -> None:
         if not self.is_busy and not self._closed:
-            self._expect_idle(self._unload_after)
+            self._expect_idle(self._unload_after if self.is_loaded else None)
             self._on_rest()
 
     def _expect_idle(self, seconds: float | None) -> None:
@@ -153,21 +261,4 @@ class LocalModel:
         if self._idle is not None:
             self._idle.cancel()
         loop = asyncio.get_running_loop()
-        self._idle = None if seconds is None else loop.call_later(seconds, self.unload)
-
-
-def _write(loaded: Loaded, body: bytes, handover: Handover) -> None:
-    """Write one answer, in a worker; whatever the library raises is the reader's to tell."""
-    try:
-        loaded.chat(body, handover.put)
-    except Exception as failure:
-        handover.end(failure)
-    else:
-        handover.end()
-
-
-def _result(loading: asyncio.Future[Loaded] | None) -> Loaded | None:
-    """Return the model if it is loaded; looking also keeps a failed load from being reported as overlooked."""
-    if loading is None or not loading.done() or loading.cancelled() or loading.exception() is not None:
-        return None
-    return loading.result()
+        self._idle = None if seconds is None else loop.call_later(seconds, self._let_go)

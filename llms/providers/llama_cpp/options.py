@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from llms.config.units import parse_duration, parse_size
+from llms.config.units import Duration, Size
 from llms.providers.llama_cpp.load import EMBEDDED
 
 
@@ -23,13 +23,12 @@ class ModelOptions(BaseModel):
         64, ge=32, le=8192, description="Prompt tokens read between two looks whether the client is still there."
     )
     n_gpu_layers: int | None = Field(None, ge=-1, le=10_000, description="Layers on the GPU; -1 is all of them.")
-    unload_after: Annotated[float, BeforeValidator(parse_duration)] | None = Field(
-        None, description="Free the memory after so long without a chat, for example 10m."
+    embedding: Literal["auto"] | bool = Field(
+        "auto", description="The model makes embeddings and does not chat; auto asks its file."
     )
-
-
-def _demo() -> dict[str, ModelOptions]:
-    return {"demo": ModelOptions.model_validate({"path": EMBEDDED})}
+    unload_after: Annotated[float, Duration()] | None = Field(
+        None, description="Free the memory after so long without a request, for example 10m."
+    )
 
 
 class Options(BaseModel):
@@ -37,17 +36,26 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    library: Literal["auto", "xllamacpp", "llama-cpp-python"] = Field("auto", description="Which llama.cpp to use.")
-    memory: Annotated[int, BeforeValidator(parse_size)] | None = Field(
-        None, description="Bytes of model files to keep loaded; models not in use make room, for example 16GiB."
+    library: Literal["auto", "llama-cpp-python", "xllamacpp"] = Field("auto", description="Which llama.cpp to use.")
+    memory: Annotated[int, Size()] | None = Field(
+        None, description="Bytes that loaded models may take together, for example 16GiB; the unused make room."
+    )
+    folder: str | None = Field(
+        None, min_length=1, description="Every GGUF file in and below it is a model, named like its file."
     )
     models: dict[str, ModelOptions] = Field(
-        default_factory=_demo, min_length=1, description="Model ids and their files; by default the demo."
+        default_factory=dict, description="Model ids and their files; without a folder, by default the demo."
     )
 
-    @field_validator("library")
+    @model_validator(mode="before")
     @classmethod
-    def _built(cls, value: str) -> str:
-        if value == "llama-cpp-python":
-            raise ValueError("llama-cpp-python is not built yet; say auto or xllamacpp")
-        return value
+    def _offer_the_demo(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and raw.get("folder") is None and "models" not in raw:
+            return {**raw, "models": {"demo": {"path": EMBEDDED}}}
+        return raw
+
+    @model_validator(mode="after")
+    def _need_some(self) -> Options:
+        if self.folder is None and not self.models:
+            raise ValueError("at least 1 model is needed under `models`, or a `folder` of them")
+        return self

@@ -1,7 +1,7 @@
 """What of a chat request reaches a local model: known fields within their ranges, and nothing else.
 
-The model runs in native code inside our process, where one strange number can end it (a negative `n_discard` in
-CVE-2026-21869), so fields are let in by name instead of kept out by name.
+The model runs in native code, which one strange number can end (a negative `n_discard` in CVE-2026-21869), so fields
+are let in by name instead of kept out by name.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from typing import Any, Final, NoReturn, final
 import orjson
 
 from llms.protocol.errors import InvalidRequest, excerpt
+from llms.providers.llama_cpp.gbnf import check_grammar
 
 _MOST_TOKENS: Final = 2**30
 _MOST_STOPS, _LONGEST_STOP = 16, 1000
 _MOST_BIASES: Final = 1024
+_LONGEST_GRAMMAR: Final = 2**15
 _MOST_TEMPLATE_VALUES: Final = 16
 _TEMPLATE_OWN: Final = frozenset({"messages", "tools", "bos_token", "eos_token", "add_generation_prompt"})
 _RANDOM_SEED: Final = 2**32 - 1
@@ -65,6 +67,7 @@ def library_body(body: Mapping[str, Any]) -> bytes:
         **_logit_bias(body.get("logit_bias")),
         **_response_format(body.get("response_format")),
         **_tools(body.get("tools"), body.get("tool_choice")),
+        **_grammar(body),
         **_template_values(body.get("chat_template_kwargs")),
         "stream": True,
         "stream_options": {"include_usage": True},
@@ -164,15 +167,16 @@ def _response_format(value: object) -> dict[str, Any]:
         return {"response_format": {"type": "text" if kind == "text" else "json_object"}}
     if not isinstance(schema["schema"], dict):
         _refuse("response_format.json_schema.schema", "an object", schema["schema"])
-    name = str(schema.get("name", "answer"))
-    return {"response_format": {"type": kind, "json_schema": {"name": name, "schema": schema["schema"]}}}
+    strict = {"strict": _flag("response_format.json_schema.strict", schema["strict"])} if schema.get("strict") else {}
+    wanted = {"name": str(schema.get("name", "answer")), "schema": schema["schema"], **strict}
+    return {"response_format": {"type": kind, "json_schema": wanted}}
 
 
 def _tools(tools: Sequence[Mapping[str, Any]] | None, choice: object) -> dict[str, Any]:
     """Return tools and choice; a choice of one function becomes that tool alone, required: all the library knows."""
-    if not tools:
+    functions = [tool for tool in tools or () if tool.get("type") == "function"]
+    if not functions:
         return {}
-    functions = [tool for tool in tools if tool.get("type") == "function"]
     if isinstance(choice, dict):
         wanted = (choice.get("function") or {}).get("name")
         functions = [tool for tool in functions if tool["function"].get("name") == wanted]
@@ -182,6 +186,23 @@ def _tools(tools: Sequence[Mapping[str, Any]] | None, choice: object) -> dict[st
     if choice not in (None, "auto", "none", "required"):
         _refuse("tool_choice", "auto, none, required or a function", choice)
     return {"tools": functions, "tool_choice": choice or "auto"}
+
+
+def _grammar(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the client's own grammar; what else gives the answer a form cannot hold at the same time."""
+    value = body.get("grammar")
+    if not value:
+        return {}
+    if not isinstance(value, str) or len(value) > _LONGEST_GRAMMAR:
+        _refuse("grammar", f"GBNF of at most {_LONGEST_GRAMMAR} characters", value)
+    form = body.get("response_format")
+    if body.get("tools") or (isinstance(form, dict) and form.get("type") != "text"):
+        _refuse("grammar", "left out where `tools` or `response_format` give the answer its form", value)
+    try:
+        check_grammar(value)
+    except ValueError as expected:
+        _refuse("grammar", str(expected), value)
+    return {"grammar": value}
 
 
 def _template_values(value: object) -> dict[str, Any]:

@@ -5,33 +5,26 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from pydantic import ValidationError
+import pytest_asyncio
 
 from llms.protocol.chat import ChatRequest, Usage
-from llms.protocol.errors import ContextLengthExceeded, InvalidRequest, ModelNotFound, UpstreamUnavailable
-from llms.protocol.fold import Fold
-from llms.providers.base import Provider, ProviderSettings, Resources, SupportsClose
-from llms.providers.llama_cpp import LlamaCpp, Options
-from llms.providers.llama_cpp.child.xllamacpp import XllamaModel, load
-from llms.providers.llama_cpp.load import EMBEDDED, Load
-from llms.testing.contract import ProviderContract
-from llms.testing.fake_upstream import FakeUpstream
+from llms.protocol.errors import ContextLengthExceeded, InvalidRequest
+from llms.providers import discover
+from llms.providers.llama_cpp import LlamaCpp
+from tests.providers.llama_cpp.local_chats import answer, asking, row, text
 
-pytest.importorskip("xllamacpp", reason="needs xllamacpp: pip install 'llms[local]'")
-pytestmark = pytest.mark.local
+LIBRARIES = discover.libraries()
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.local,
+    pytest.mark.skipif(not LIBRARIES, reason="needs a library for local models: pip install 'llms[local]'"),
+]
 
 KNOWN = {
     "Hello": "Hello! I am the tiny demo model that comes with llms",
@@ -65,87 +58,12 @@ UNKNOWN = (
 ROOT = Path(__file__).parents[3]
 
 
-class TestContract(ProviderContract):
-    """The parts of the contract that a library in the process can be held to."""
-
-    speaks_http = says_what_is_scripted = has_key = has_tools = has_reasoning = False
-    keeps_unknown_fields = lists_upstream_models = False
-    model = "demo"
-
-    async def provider(self, upstream: FakeUpstream) -> Provider:
-        return LlamaCpp(ProviderSettings("local", "llama_cpp", Options.model_validate({})), self.resources)
-
-    def request(self, text: str = "Hello world", *, more: Mapping[str, Any] | None = None) -> ChatRequest:
-        return super().request(text, more={"temperature": 0, **(more or {})})
-
-
-class Unlent:
-    """What an application lends; a local model takes none of it."""
-
-    def __getattr__(self, name: str) -> Any:
-        pytest.fail(f"a local model needs no {name}")
-
-
-def row(**options: Any) -> LlamaCpp:
-    settings = ProviderSettings("local", "llama_cpp", Options.model_validate(options))
-    return LlamaCpp(settings, cast(Resources, Unlent()))
-
-
-def asking(question: str, model: str = "demo", **fields: Any) -> ChatRequest:
-    body = {"model": model, "messages": [{"role": "user", "content": question}], "temperature": 0, **fields}
-    return ChatRequest(body, model)
-
-
-async def answer(provider: Provider, request: ChatRequest, *, stream: bool = True) -> dict[str, Any]:
-    whole = Fold()
-    async with aclosing(provider.chat(request, stream=stream)) as chunks:
-        async for chunk in chunks:
-            if not stream:
-                [completion] = chunk.objects
-                return completion
-            assert [json.loads(payload) for payload in chunk.payloads()] == list(chunk.objects)
-            whole.add(chunk.objects)
-    return whole.completion()
-
-
-async def text(provider: Provider, question: str, **fields: Any) -> str:
-    found = await answer(provider, asking(question, **fields))
-    return str(found["choices"][0]["message"]["content"])
-
-
-@pytest.fixture
-async def demo() -> AsyncIterator[LlamaCpp]:
-    provider = row()
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=LIBRARIES)
+async def demo(request: pytest.FixtureRequest) -> AsyncIterator[LlamaCpp]:
+    """One model for all tests, because they shall not leave anything behind."""
+    provider = row(library=request.param)
     yield provider
     await provider.close()
-
-
-@pytest.fixture
-def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Tell which models are in memory, in the order of their loading."""
-    names: list[str] = []
-    name_of: dict[int, str] = {}
-
-    def load_and_note(wanted: Load) -> XllamaModel:
-        model = load(wanted)
-        name_of[id(model)] = wanted.alias
-        names.append(wanted.alias)
-        return model
-
-    def close_and_note(model: XllamaModel) -> None:
-        close(model)
-        names.remove(name_of.pop(id(model)))
-
-    close = XllamaModel.close
-    monkeypatch.setattr("llms.providers.llama_cpp.child.xllamacpp.load", load_and_note)
-    monkeypatch.setattr(XllamaModel, "close", close_and_note)
-    return names
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not is_so():
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("question", KNOWN)
@@ -329,7 +247,6 @@ async def test_the_loop_keeps_running_while_a_model_loads_and_writes(demo: Llama
         {"n_probs": 2**31 - 1},
         {"n_cache_reuse": -1},
         {"cache_prompt": "no"},
-        {"grammar": "root ::= root"},
         {"samplers": [None]},
         {"lora": [{"id": 7, "scale": 1e30}]},
         {"max_tokens": 10**30},
@@ -360,190 +277,3 @@ async def test_schemas_that_give_no_grammar_are_refused(demo: LlamaCpp, schema: 
         await text(demo, "x", response_format={"type": "json_schema", "json_schema": {"name": "a", "schema": schema}})
     assert refused.value.param == "response_format"
     assert await text(demo, "ping") == "pong"
-
-
-async def test_a_missing_library_is_answered_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    provider = row()
-    with pytest.raises(UpstreamUnavailable, match=r"pip install 'llms\[local\]'"):
-        await text(provider, "ping")
-    assert [model.id for model in await provider.models()] == ["demo"]
-    await provider.close()
-
-
-async def test_a_missing_file_is_named_and_can_appear_later(tmp_path: Path) -> None:
-    path = tmp_path / "later.gguf"
-    provider = row(models={"m": {"path": str(path), "n_ctx": 256}})
-    with pytest.raises(UpstreamUnavailable, match=r"local/m: cannot read the model file .*later\.gguf: No such file"):
-        await answer(provider, asking("ping", "m"))
-    path.symlink_to(ROOT / "llms/models/demo.gguf")
-    assert (await answer(provider, asking("ping", "m")))["model"] == "m"
-    await provider.close()
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"no model at all", b"GGUF and then rubbish", b"GGUF\x03\0\0\0" + b"\xff" * 64]
-)
-async def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "damaged.gguf"
-    path.write_bytes(content)
-    provider = row(models={"m": {"path": str(path)}})
-    with pytest.raises(UpstreamUnavailable, match=r"damaged\.gguf"):
-        await answer(provider, asking("ping", "m"))
-    await provider.close()
-
-
-async def test_an_unknown_model_is_answered_with_those_of_the_row(demo: LlamaCpp) -> None:
-    with pytest.raises(ModelNotFound, match="its row names: demo"):
-        await answer(demo, asking("ping", "other"))
-
-
-async def test_it_lists_and_closes(demo: LlamaCpp, loaded: list[str]) -> None:
-    assert isinstance(demo, SupportsClose)
-    [model] = await demo.models()
-    assert (model.id, model.owned_by, model.extra) == ("demo", "local", {"label": "demo", "context_window": 1024})
-    assert loaded == []
-    await text(demo, "ping")
-    assert loaded == ["demo"]
-    await demo.close()
-    assert loaded == []
-    with pytest.raises(UpstreamUnavailable, match="being unloaded"):
-        await text(demo, "ping")
-
-
-async def test_models_make_room_for_each_other(loaded: list[str]) -> None:
-    file = ROOT / "llms/models/demo.gguf"
-    paths = {name: {"path": str(file), "n_ctx": 256} for name in ("a", "b", "c")}
-    provider = row(memory=file.stat().st_size * 2, models=paths)
-    for name, in_memory in (("a", "a"), ("b", "ab"), ("a", "ab"), ("c", "ac")):
-        await answer(provider, asking("ping", name))
-        await until(lambda wanted=in_memory: sorted(loaded) == list(wanted))
-    await provider.close()
-
-
-async def test_a_chat_waits_for_room_while_all_models_are_in_use() -> None:
-    file = ROOT / "llms/models/demo.gguf"
-    provider = row(memory=file.stat().st_size, models={name: {"path": str(file), "n_ctx": 1024} for name in "ab"})
-    reading = provider.chat(asking("tell me a story", "a"))
-    await anext(reading)
-    waiting = [asyncio.ensure_future(answer(provider, asking("ping", name))) for name in "bababa"]
-    await reading.aclose()
-    async with asyncio.timeout(30):
-        answers = await asyncio.gather(*waiting)
-    assert [found["model"] for found in answers] == list("bababa")
-
-    reading = provider.chat(asking("tell me a story", "a"))
-    await anext(reading)
-    never = asyncio.ensure_future(answer(provider, asking("ping", "b")))
-    await asyncio.sleep(0)
-    await provider.close()
-    with pytest.raises(UpstreamUnavailable, match="being unloaded"):
-        await never
-    await reading.aclose()
-
-
-async def test_a_model_larger_than_the_memory_is_refused() -> None:
-    provider = row(memory="1KiB")
-    with pytest.raises(UpstreamUnavailable, match="larger than the row's `memory`"):
-        await text(provider, "ping")
-
-
-async def test_an_idle_model_is_unloaded_and_loaded_again(loaded: list[str]) -> None:
-    provider = row(models={"demo": {"path": "embedded", "unload_after": "20ms"}})
-    assert await text(provider, "ping") == "pong"
-    await until(lambda: loaded == [])
-    assert await text(provider, "ping") == "pong"
-    await provider.close()
-
-
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        ({"library": "llama-cpp-python"}, "not built yet"),
-        ({"library": "other"}, "xllamacpp"),
-        ({"models": {}}, "at least 1"),
-        ({"models": {"m": {}}}, "path"),
-        ({"models": {"m": {"path": "x", "slots": 0}}}, "slots"),
-        ({"models": {"m": {"path": "x", "contxt": 5}}}, "contxt"),
-        ({"models": {"m": {"path": "x", "unload_after": "soon"}}}, "duration"),
-        ({"memory": "lots"}, "size"),
-    ],
-)
-def test_a_wrong_row_is_refused(options: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(ValidationError, match=complaint):
-        Options.model_validate(options)
-
-
-PROGRAM = """
-import asyncio, signal, sys
-from llms.providers.base import ProviderSettings
-from llms.providers.llama_cpp import LlamaCpp, Options
-from llms.testing.contract import ProviderContract
-from llms.testing.fake_upstream import FakeUpstream
-from llms.protocol.chat import ChatRequest
-
-async def main():
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    row = Options.model_validate({"models": {"demo": {"path": "embedded"}, "bad": {"path": sys.argv[1]}}})
-    provider = LlamaCpp(ProviderSettings("local", "llama_cpp", row), None)
-    for model in ("demo", "bad"):
-        body = {"messages": [{"role": "user", "content": "tell me a story"}]}
-        try:
-            async for _ in provider.chat(ChatRequest(body, model)):
-                pass
-        except Exception as error:
-            print(type(error).__name__, flush=True)
-    print("ready", flush=True)
-    await stopped.wait()
-    print("stopped", flush=True)
-
-asyncio.run(main())
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_loaded_model_is_quiet_and_leaves_signals_alone(tmp_path: Path, number: signal.Signals) -> None:
-    bad = tmp_path / "bad.gguf"
-    bad.write_bytes(b"GGUF\x03\0\0\0" + b"\xff" * 64)
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(bad)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environ,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "UpstreamUnavailable\n"
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(number)
-        out, err = process.communicate(timeout=30)
-    assert (out, err, process.returncode) == ("stopped\n", "", 0)
-
-
-LOADS = """
-from llms.providers.llama_cpp.child.xllamacpp import XllamaModel, load
-from llms.providers.llama_cpp.load import EMBEDDED, Load
-for _ in range(60):
-    load(Load(path=EMBEDDED, alias="demo", n_ctx=256, slots=1, n_threads=1, n_batch=64)).close()
-"""
-
-
-def test_a_model_that_is_freed_as_soon_as_it_is_loaded_does_not_hang() -> None:
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", LOADS], check=True, timeout=60, env=environ)
-
-
-@pytest.mark.parametrize("path", ["v1/chat/completions", "v1/models", "props", "slots", "metrics", "tokenize", ""])
-def test_the_port_that_the_library_opens_answers_nobody(path: str) -> None:
-    model = load(Load(path=EMBEDDED, alias="demo", n_ctx=256, slots=1, n_threads=1, n_batch=64))
-    address = model._server.listening_address
-    assert address.startswith("http://127.0.0.1:")
-    for body in (None, b"{}"):
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(urllib.request.Request(f"{address}/{path}", body), timeout=10)
-        assert refused.value.code in (401, 404)
-        refused.value.close()
-    model.close()

@@ -15,9 +15,19 @@ from llms.providers.llama_cpp.request import library_body
 ALLOWED = {
     *("messages", "temperature", "top_p", "min_p", "typical_p", "top_k", "repeat_penalty", "repeat_last_n"),
     *("presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "max_tokens", "seed", "stop"),
-    *("logit_bias", "response_format", "tools", "tool_choice", "parallel_tool_calls", "chat_template_kwargs"),
+    *(
+        "logit_bias",
+        "response_format",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "chat_template_kwargs",
+        "grammar",
+    ),
     *("stream", "stream_options", "return_progress"),
 }
+GRAMMAR = 'root ::= "yes" | "no"'
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}, "strict": True}}
 OURS = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
 
 
@@ -77,7 +87,14 @@ def test_whatever_a_client_sends_only_allowed_fields_pass_or_one_is_named(fields
         ({"response_format": {"type": "text"}}, {"response_format": {"type": "text"}}),
         ({"response_format": {"type": "json_schema"}}, {"response_format": {"type": "json_object"}}),
         ({"tools": [], "tool_choice": "auto"}, {}),
+        ({"tools": [{"type": "custom", "custom": {"name": "c"}}], "tool_choice": "required"}, {}),
         ({"chat_template_kwargs": {"enable_thinking": False}}, {"chat_template_kwargs": {"enable_thinking": False}}),
+        ({"grammar": ""}, {}),
+        (
+            {"grammar": GRAMMAR, "response_format": {"type": "text"}},
+            {"grammar": GRAMMAR, "response_format": {"type": "text"}},
+        ),
+        ({"response_format": SCHEMA}, {"response_format": SCHEMA}),
     ],
 )
 def test_what_becomes_of_a_field(given: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -111,6 +128,15 @@ def test_what_becomes_of_a_field(given: dict[str, Any], expected: dict[str, Any]
             {"response_format": {"type": "json_schema", "json_schema": {"schema": []}}},
             "response_format.json_schema.schema",
         ),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": {}, "strict": "yes"}}},
+            "response_format.json_schema.strict",
+        ),
+        ({"grammar": 5}, "grammar"),
+        ({"grammar": "root ::= " + " " * 2**15}, "grammar"),
+        ({"grammar": "root ::= other"}, "grammar"),
+        ({"grammar": GRAMMAR, "response_format": {"type": "json_object"}}, "grammar"),
+        ({"grammar": GRAMMAR, "tools": [{"type": "function", "function": {"name": "f"}}]}, "grammar"),
         ({"chat_template_kwargs": {"messages": "x"}}, "chat_template_kwargs"),
         ({"chat_template_kwargs": {"deep": {}}}, "chat_template_kwargs"),
     ],

@@ -9,7 +9,10 @@ from llms.providers.llama_cpp.load import Load
 
 
 class Loaded(Protocol):
-    """A model in memory. Every method but `stop` blocks and is called in a worker thread."""
+    """A model in memory. Every method but `stop` blocks and is called in a worker thread.
+
+    There is no way to free it: its process ends, at once and without a word.
+    """
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -27,7 +30,8 @@ class Loaded(Protocol):
     def stop(self, number: int) -> None:
         """Ask a chat to stop as soon as the library can, also while it reads its prompt.
 
-        Called from any thread, returns at once; a number that is not at work is ignored.
+        Called from any thread, returns at once; a number that is not at work is ignored. It is called again and
+        again until the chat has stopped.
         """
         ...
 
@@ -36,10 +40,6 @@ class Loaded(Protocol):
 
         One vector of the model's size for each input, pooled as the model wants it. Raises as `chat` does.
         """
-        ...
-
-    def close(self) -> None:
-        """Free the memory; no chat may be running."""
         ...
 
 

@@ -1,74 +1,63 @@
-"""The library xllamacpp: one loaded model. Everything here blocks and is called in worker threads."""
+"""The library xllamacpp: one loaded model, with llama.cpp's own server in this process."""
 
 from __future__ import annotations
 
 import importlib
+import json
 import secrets
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from importlib import resources
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, final
 
-from llms.providers.llama_cpp.answers import INSTALL
-from llms.providers.llama_cpp.load import EMBEDDED, Load, Unloadable
+from llms.providers.llama_cpp.gguf import BadFile, read_header
+from llms.providers.llama_cpp.load import INSTALL, Load, Unloadable
+from llms.providers.llama_cpp.model_file import check_file, model_file
 
 _SILENT: Final = -1
-_MAGIC: Final = b"GGUF"
 
 
 @final
 class XllamaModel:
     """One model in memory."""
 
-    def __init__(self, server: Any) -> None:
-        """Take the library's server and wait until its own thread is at work.
-
-        Freed before that, it waits for ever for a thread that missed the order to stop (seen in 2026.10), and it
-        does so with Python's lock in hand.
-        """
+    def __init__(self, server: Any, facts: Mapping[str, Any]) -> None:
+        """Take the library's server."""
         self._server = server
-        self._turn_around()
+        self.facts = facts
 
-    def chat(self, body: bytes, on_piece: Callable[[bytes], bool]) -> None:
+    def chat(self, number: int, body: bytes, on_piece: Callable[[bytes], bool]) -> None:
         """Write an answer: `on_piece` gets each chunk as JSON and returns True to stop.
 
-        An error is a piece `{"error": …}`, or a ValueError or RuntimeError of the library.
+        While it reads the prompt it reports after each batch, so it can be stopped there too.
         """
         self._server.handle_chat_completions(body, on_piece)
 
-    def close(self) -> None:
-        """Free the memory; no chat may be running.
+    def stop(self, number: int) -> None:
+        """Do nothing: the library listens to what `on_piece` returns, and to nothing else."""
 
-        What was stopped a moment ago may still read its prompt; the library waits for that with Python's lock in
-        hand, so we wait first, without it.
-        """
-        self._turn_around()
-        self._server = None
-
-    def _turn_around(self) -> None:
-        """Wait until the library's thread has answered a question of no interest."""
-        self._server.handle_metrics()
+    def embed(self, body: bytes) -> bytes:
+        """Return one vector for each input; raise ValueError for inputs that it refuses."""
+        answer = json.loads(self._server.handle_embeddings(body))
+        if "error" in answer:
+            raise _refusal(answer["error"])
+        found = sorted(answer["data"], key=lambda item: item["index"])
+        vectors = [item["embedding"] for item in found]
+        return json.dumps({"data": vectors, "prompt_tokens": answer["usage"]["prompt_tokens"]}).encode()
 
 
 def load(wanted: Load) -> XllamaModel:
     """Load a model, which takes milliseconds to minutes; raise Unloadable with the reason and the fix."""
     library = _library()
-    with _file(wanted.path) as path:
-        _check(path)
+    with model_file(wanted.path) as path:
+        check_file(path)
         try:
-            return XllamaModel(library.Server(_parameters(library, path, wanted)))
+            server = library.Server(_parameters(library, path, wanted))
         except RuntimeError:
             raise Unloadable(
                 f"llama.cpp cannot load {path}: the file is damaged or of an unknown kind, "
                 f"or there is not enough memory for {wanted.slots} x {wanted.n_ctx} tokens of context"
             ) from None
-
-
-def file_size(path: str) -> int:
-    """Return the bytes of a model's file; 0 when there is none."""
-    with _file(path) as found:
-        return found.stat().st_size if found.is_file() else 0
+    return XllamaModel(server, {"library": "xllamacpp", "version": library.__version__, "n_ctx": wanted.n_ctx})
 
 
 def _library() -> Any:
@@ -76,23 +65,6 @@ def _library() -> Any:
         return importlib.import_module("xllamacpp")
     except ImportError as missing:
         raise Unloadable(f"local models need the library xllamacpp ({missing}); install it with: {INSTALL}") from None
-
-
-def _file(path: str) -> AbstractContextManager[Path]:
-    if path == EMBEDDED:
-        return resources.as_file(resources.files("llms").joinpath("models", "demo.gguf"))
-    return nullcontext(Path(path).expanduser())
-
-
-def _check(path: Path) -> None:
-    """Look at the file first, because the library says only that it failed."""
-    try:
-        with path.open("rb") as file:
-            magic = file.read(len(_MAGIC))
-    except OSError as failure:
-        raise Unloadable(f"cannot read the model file {path}: {failure.strerror}; mend `path` in its row") from None
-    if magic != _MAGIC:
-        raise Unloadable(f"{path} is no GGUF file; llama.cpp reads only those")
 
 
 def _parameters(library: Any, path: Path, wanted: Load) -> Any:
@@ -109,8 +81,29 @@ def _parameters(library: Any, path: Path, wanted: Load) -> Any:
     # A second copy of old prompts in memory, 8 GiB by default; the slots keep the last prompt anyway.
     parameters.cache_ram_mib = 0
     parameters.cache_idle_slots = False
+    if wanted.embedding:
+        _prepare_embeddings(library, parameters, path, wanted)
     _lock_port(parameters)
     return parameters
+
+
+def _prepare_embeddings(library: Any, parameters: Any, path: Path, wanted: Load) -> None:
+    """Have one vector made of each text, which must fit into one batch; the mean where the model has no wish."""
+    parameters.embedding = True
+    parameters.n_batch = parameters.n_ubatch = wanted.n_ctx
+    # Else texts of different lengths at the same time are cut, and their vectors are wrong (seen in 2026.10).
+    parameters.kv_unified = True
+    if not _pools(path):
+        parameters.pooling_type = library.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+
+
+def _pools(path: Path) -> bool:
+    """Tell whether a model says how the vectors of its tokens become one."""
+    try:
+        values = read_header(path).values
+    except BadFile as reason:
+        raise Unloadable(f"{path}: {reason}") from None
+    return bool(values.get(f"{values.get('general.architecture')}.pooling_type"))
 
 
 def _lock_port(parameters: Any) -> None:
@@ -118,6 +111,12 @@ def _lock_port(parameters: Any) -> None:
     parameters.api_keys = [secrets.token_urlsafe(32)]
     parameters.ui = False
     parameters.endpoint_slots = False
-    parameters.endpoint_metrics = True
     parameters.n_threads_http = 1
     parameters.cors_origins = ""
+
+
+def _refusal(error: Mapping[str, Any]) -> Exception:
+    """Return the library's own `{code, message, type}` as an exception; what is too large is the client's to mend."""
+    message = str(error.get("message", "no reason given"))
+    is_clients = error.get("code") == 400 or "too large" in message
+    return ValueError(message) if is_clients else RuntimeError(message)
