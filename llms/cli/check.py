@@ -59,7 +59,8 @@ async def _try_all(config: Config, names: tuple[str, ...], model: str | None, se
         _refuse_unknown(names, {*members, *config.skipped})
         tried = [name for name in members if not names or name in names]
         trials = await asyncio.gather(*(attempt(engine, name, model=model, seconds=seconds) for name in tried))
-        return [*trials, *(Trial(name, error=config.skipped[name]) for name in names if name in config.skipped)]
+        left_out = [name for name in names if name in config.skipped and name not in members]
+        return [*trials, *(Trial(name, error=config.skipped[name]) for name in left_out)]
 
 
 def _refuse_unknown(names: tuple[str, ...], known: set[str]) -> None:

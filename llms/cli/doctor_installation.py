@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, Literal, final
 
 import llms
+from llms.providers import discover
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -57,7 +58,7 @@ def installation(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield _llms()
     yield _packages()
     yield _library("uvloop", "events are handled by asyncio, which is slower", "pip install uvloop")
-    yield _library("xllamacpp", "local models cannot run in this process", "pip install 'llms[local]'")
+    yield _local_models()
     yield from foreign_modules(Path(llms.__file__).parent, sys.path)
     yield foreign_command(environ.get("PATH", ""), Path(sysconfig.get_path("scripts")))
 
@@ -101,6 +102,13 @@ def _library(name: str, lack: str, fix: str) -> Finding:
     if importlib.util.find_spec(name) is None:
         return warn(name, f"not installed: {lack}", fix)
     return ok(name, _version(name) or "there, of unknown version")
+
+
+def _local_models() -> Finding:
+    found = discover.libraries()
+    if not found:
+        return warn("local models", "no library that runs them is installed", "pip install 'llms[local]'")
+    return ok("local models", ", ".join(f"{name} {_version(name) or 'of unknown version'}" for name in found))
 
 
 def _version(name: str) -> str | None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
+from llms.routing.chat_models import first_chat_model
+
+__all__ = ["DEMO", "context_window", "first_chat_model", "price"]
+
 DEMO: Final = "local/demo"
-_OTHER: Final = re.compile(
-    r"embed|rerank|whisper|transcri|moderation|dall-e|imagen|sora|veo|(?<![a-z])(tts|image|audio|realtime|bge|e5)(?![a-z])"
-    r"|davinci|babbage",
-    re.IGNORECASE,
-)
-"""Names of models that don't answer chats. OpenAI's list says of none of its models what it is for."""
 _WINDOWS: Final = (
     "context_window",
     "context_length",
@@ -25,16 +22,6 @@ _WINDOWS: Final = (
     "n_ctx_train",
 )
 _MILLION: Final = 1_000_000
-
-
-def first_chat_model(ids: Iterable[str]) -> str | None:
-    """Return the first id that does not look like something else, otherwise the first; None for an empty list."""
-    first = None
-    for one in ids:
-        if not _OTHER.search(one):
-            return one
-        first = first or one
-    return first
 
 
 def context_window(extra: Mapping[str, Any]) -> int | None:

@@ -29,6 +29,7 @@ def models(config: str | None, as_json: bool) -> None:
 
     from llms.cli.output import complain, show_json
     from llms.cli.settings import configuration
+    from llms.providers.discover import local_hint
 
     found = configuration(config)
     rows, silent = asyncio.run(_gather(found))
@@ -38,6 +39,8 @@ def models(config: str | None, as_json: bool) -> None:
         _show(rows)
     for name, why in silent.items():
         complain(f"{name}: {why}")
+    if found.discover and (lack := local_hint()) is not None:
+        complain(lack)
     if not rows:
         if not silent:
             complain("There is no model. Set a key such as OPENAI_API_KEY, or write a file: llms config init")

@@ -130,7 +130,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _main(desk: Desk, config: Config, sock: socket.socket, *, first: bool) -> None:
-    engine = Engine(config, observers=[desk.request_log])
+    engine = Engine(config, observers=[desk.request_log], learn=desk.redactor.learn)
     runner = Runner(engine.application())
     await runner.setup()
     try:

@@ -24,8 +24,9 @@ PATIENCE: Final = 6.0
 @asynccontextmanager
 async def running_engine(config: Config, *, keeps_usage: bool = False) -> AsyncIterator[Engine]:
     """Run the engine of a configuration, local servers found; `keeps_usage` writes its requests to the usage store."""
-    configure(level="critical", pretty=False, stream=sys.stderr, redactor=Redactor(secrets_of(config, os.environ)))
-    engine = Engine(_of_a_verb(config, keeps_usage=keeps_usage))
+    redactor = Redactor(secrets_of(config, os.environ))
+    configure(level="critical", pretty=False, stream=sys.stderr, redactor=redactor)
+    engine = Engine(_of_a_verb(config, keeps_usage=keeps_usage), learn=redactor.learn)
     runner = web.AppRunner(engine.application(), access_log=None)
     await runner.setup()
     try:

@@ -38,7 +38,8 @@ def standings(engine: Engine, config: Config) -> Iterator[Standing]:
         source = found.why if found is not None else "providers.yaml"
         yield Standing(name, member.row.type, member.problem.removeprefix(f"{name}: ") or READY, source)
     for name, reason in config.skipped.items():
-        yield Standing(name, "", reason, "providers.yaml")
+        if name not in engine.gateway.fleet.members:
+            yield Standing(name, "", reason, "providers.yaml")
 
 
 def colour(cells: Sequence[str]) -> str:

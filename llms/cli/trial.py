@@ -10,10 +10,8 @@ from typing import Any, Final, final
 from llms.app import Engine
 from llms.cli.model_facts import first_chat_model
 from llms.config.model import Conduct, Config
-from llms.gateway.exchange import Exchange
-from llms.protocol import json
+from llms.gateway.trial import say_ok
 from llms.protocol.errors import LlmsError
-from llms.protocol.parse import parse_chat
 
 _LIST_SECONDS: Final = 5.0
 _TOKENS: Final = 16
@@ -69,7 +67,7 @@ async def attempt(engine: Engine, name: str, *, model: str | None, seconds: floa
         return Trial(name, error="It lists no model. Name one with --model.")
     try:
         async with asyncio.timeout(seconds):
-            exchange = await _ask(engine, f"{name}/{chosen}")
+            exchange = await say_ok(engine.gateway, f"{name}/{chosen}", tokens=_TOKENS, route="check")
     except TimeoutError:
         return Trial(name, chosen, error=f"No whole answer within {seconds:g} s. {_FIXES['upstream_timeout']}")
     except LlmsError as error:
@@ -80,25 +78,6 @@ async def attempt(engine: Engine, name: str, *, model: str | None, seconds: floa
 async def _first_model(engine: Engine, name: str) -> str | None:
     listed = await engine.gateway.fleet.members[name].list(patience=_LIST_SECONDS)
     return first_chat_model(info.id for info in listed)
-
-
-async def _ask(engine: Engine, target: str) -> Exchange:
-    """Have a target answer; the newest models of OpenAI know the limit by its new name only."""
-    try:
-        return await _hear(engine, target, limit="max_tokens")
-    except LlmsError as error:
-        if "max_completion_tokens" not in error.message:
-            raise
-    return await _hear(engine, target, limit="max_completion_tokens")
-
-
-async def _hear(engine: Engine, target: str, *, limit: str) -> Exchange:
-    body = {"model": target, "stream": True, limit: _TOKENS, "messages": [{"role": "user", "content": "Say OK."}]}
-    answer = await engine.gateway.chat(parse_chat(json.dumps(body)), route="check")
-    async with answer:
-        async for _ in answer.chunks():
-            pass
-        return answer.exchange
 
 
 def _words(name: str, error: LlmsError) -> str:
