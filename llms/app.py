@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, final
@@ -14,13 +15,20 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from llms import __version__
 from llms.config.diff import diff
-from llms.config.model import Config, ProviderRow
+from llms.config.entered import EnteredKeys, keys_file
+from llms.config.fixed import as_started
+from llms.config.model import Config
+from llms.downloads.puller import Puller
 from llms.gateway import Fleet, Gateway
 from llms.gateway.assemble import assemble, dropped
+from llms.gateway.changes import Change, EnterKey, apply
 from llms.gateway.listing import Listing
+from llms.gateway.roster import Roster
 from llms.policies.keys import Keys
 from llms.policies.sessions import Sessions
+from llms.protocol.errors import LlmsError
 from llms.protocol.events import Observer
 from llms.providers import discover
 from llms.providers._pool import Pool
@@ -38,16 +46,6 @@ from llms.telemetry.usage import UsageRecorder
 _log = structlog.get_logger()
 _PROBE_EVERY: Final = 60.0
 _LIST_EVERY: Final = 300.0
-_MISSES: Final = 3
-"""Probes in a row that a local server may miss before it counts as gone."""
-_FIXED: Final = (
-    ("server", "host"),
-    ("server", "port"),
-    ("server", "workers"),
-    ("server", "data_dir"),
-    ("stores", "usage"),
-    ("ui", "enabled"),
-)
 SERVICES: Final = web.AppKey("services", Services)
 
 
@@ -56,13 +54,24 @@ class Engine:
     """One running proxy: what `create_app` puts together, and the few things that may be asked of it."""
 
     def __init__(
-        self, config: Config, *, environ: Mapping[str, str] | None = None, observers: Sequence[Observer] = ()
+        self,
+        config: Config,
+        *,
+        environ: Mapping[str, str] | None = None,
+        observers: Sequence[Observer] = (),
+        learn: Callable[[Collection[str]], None] = lambda secrets: None,
     ) -> None:
-        """Prepare; nothing is opened before the application starts. `observers` hear of every request."""
-        self._config = config
+        """Prepare; nothing is opened before the application starts, but the file of entered keys is read.
+
+        `observers` hear of every request, `learn` of every secret that is in no configuration.
+        """
         self._environ = os.environ if environ is None else environ
-        self._found: dict[str, discover.Found] = {}
-        self._missed: dict[str, int] = {}
+        self._learn = learn
+        place = data_dir(config, self._environ)
+        keys = EnteredKeys(keys_file(self._environ))
+        self._roster = Roster(config, environ=self._environ, data_dir=place, keys=keys)
+        self._take_keys(keys.load())
+        self._changing = asyncio.Lock()
         self._http: aiohttp.ClientSession | None = None
         self._rng = random.Random()  # noqa: S311 - shares load, guards nothing
         self._pool = Pool(clock=time.monotonic)
@@ -83,23 +92,11 @@ class Engine:
             rng=self._rng,
             refresh=self._listing.refresh,
         )
-        self.services = Services(
-            gateway=self.gateway,
-            keys=_keys(config),
-            hosts=_hosts(config),
-            sessions=Sessions(clock=time.monotonic),
-            tasks=self.tasks,
-            observers=self._observers,
-            exposition=self._metrics.exposition,
-            refresh=self._listing.refresh,
-            clock=time.monotonic,
-            now=time.time,
-            ui=config.ui.enabled,
-        )
+        self.services = self._services(config, place)
 
     def application(self) -> web.Application:
         """Return the aiohttp application; starting and stopping it runs the engine."""
-        app = web.Application(client_max_size=self._config.server.max_body)
+        app = web.Application(client_max_size=self._roster.config.server.max_body)
         app[SERVICES] = self.services
         app.cleanup_ctx.append(self._run)
         add_routes(app, self.services)
@@ -107,15 +104,30 @@ class Engine:
 
     async def reload(self, config: Config) -> None:
         """Put a new configuration in force; requests that run keep the one they began with."""
-        config = _as_started(config, self._config)
-        for line in diff(self._config, config):
+        before = self._roster.config
+        config, kept = as_started(config, before)
+        for setting in kept:
+            _log.warning("this change needs a restart", setting=setting)
+        for line in diff(before, config):
             _log.info("configuration changed", change=line)
-        self._config = config
-        self.services.keys = _keys(config)
-        self.services.hosts = _hosts(config)
-        self.services.sessions.keep(self.services.keys.callers)
-        await self._swap()
+        async with self._changing:
+            self._take_keys(await asyncio.to_thread(self._roster.keys.load))
+            self._roster.config = config
+            self.services.keys = _keys(config)
+            self.services.hosts = _hosts(config)
+            self.services.sessions.keep(self.services.keys.callers)
+            await self._swap()
         self.tasks.spawn(self.find_local_servers(), name="find local servers")
+
+    async def change(self, change: Change) -> None:
+        """Put a change of the owner in force, in this process alone; raise an LlmsError.
+
+        It lies over every later configuration. It is made to its end when the caller leaves.
+        """
+        work = self.tasks.spawn(self._change(change), name="change provider")
+        error: LlmsError | None = await asyncio.shield(work)
+        if error is not None:
+            raise error
 
     def drain(self) -> None:
         """Take no new requests from now on."""
@@ -129,32 +141,47 @@ class Engine:
 
     async def find_local_servers(self) -> None:
         """Look for local servers on their usual ports, where discovery is on; put a change in force."""
-        if not self._config.discover:
+        config = self._roster.config
+        if not config.discover:
             return
-        port = self._config.server.port
-        found = await discover.local_servers(self._session(), self._environ, own_port=port)
-        here = {row.name: row for row in found}
-        known = {name for name, row in self._found.items() if row.local}
-        self._missed = {name: self._missed.get(name, 0) + 1 for name in known - here.keys()}
-        gone = [name for name, misses in self._missed.items() if misses >= _MISSES]
-        if gone or here.keys() - known:
-            for name in gone:
-                del self._found[name]
-            self._found.update(here)
+        found = await discover.local_servers(self._session(), self._environ, own_port=config.server.port)
+        if self._roster.saw(found):
             await self._swap()
 
     @property
     def found(self) -> Mapping[str, discover.Found]:
-        """Return what discovery brought, by provider name."""
-        return self._found
+        """Return the providers that the configuration has no row for, by name."""
+        return self._roster.found
+
+    def _services(self, config: Config, place: Path) -> Services:
+        return Services(
+            gateway=self.gateway,
+            keys=_keys(config),
+            hosts=_hosts(config),
+            sessions=Sessions(clock=time.monotonic),
+            tasks=self.tasks,
+            observers=self._observers,
+            exposition=self._metrics.exposition,
+            refresh=self._listing.refresh,
+            clock=time.monotonic,
+            now=time.time,
+            puller=Puller(place, self._environ),
+            roster=self._roster,
+            change=self.change,
+            ask=self._listing.ask,
+            data_dir=place,
+            version=__version__,
+            ui=config.ui.enabled,
+        )
 
     async def _run(self, app: web.Application) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._close_session)
             stack.push_async_callback(self._pool.close)
             stack.push_async_callback(self._close_members)
-            store = open_usage_store(self._config.stores.usage, data_dir=data_dir(self._config, self._environ))
+            store = open_usage_store(self._roster.config.stores.usage, data_dir=self.services.data_dir)
             stack.push_async_callback(store.close)
+            self.services.usage = store
             self._observers.append(UsageRecorder(store.add))
             self._metrics.watch(
                 active_requests=lambda: len(self.gateway.live), queue_depth=self._queued, providers_up=self._up
@@ -167,14 +194,26 @@ class Engine:
             yield
 
     def _assemble(self, previous: Fleet | None = None) -> Fleet:
-        config = self._config
-        if config.discover:
-            found = {row.name: row for row in discover.from_environment(self._environ)}
-            local = discover.embedded()
-            self._found = {**found, **({local.name: local} if local else {}), **self._found}
-            rows = {name: _row(row, config) for name, row in self._found.items() if name not in config.providers}
-            config = config.model_copy(update={"providers": {**config.providers, **rows}})
+        config = self._roster.configuration()
         return assemble(config, resources=self._resources, health=self._health, rng=self._rng, previous=previous)
+
+    async def _change(self, change: Change) -> LlmsError | None:
+        """Return the error, too: nobody may be there any more to take it."""
+        if isinstance(change, EnterKey):
+            self._learn({*self._roster.keys.values, change.key.get_secret_value()})
+        async with self._changing:
+            try:
+                await asyncio.to_thread(apply, change, self._roster)
+            except LlmsError as error:
+                return error
+            await self._swap()
+        _log.info("provider changed", provider=change.provider, change=change.words)
+        return None
+
+    def _take_keys(self, problems: Iterable[str]) -> None:
+        for problem in problems:
+            _log.error("the file of entered keys", problem=problem, file=str(keys_file(self._environ)))
+        self._learn(self._roster.keys.values)
 
     async def _swap(self) -> None:
         previous = self.gateway.fleet
@@ -204,7 +243,7 @@ class Engine:
 
     def _cooldown(self, provider: str) -> float:
         member = self.gateway.fleet.members.get(provider)
-        return member.row.cooldown if member else self._config.defaults.cooldown
+        return member.row.cooldown if member else self._roster.config.defaults.cooldown
 
     def _up(self) -> dict[str, bool]:
         return {name: not member.problem for name, member in self.gateway.fleet.members.items()}
@@ -228,17 +267,6 @@ def data_dir(config: Config, environ: Mapping[str, str]) -> Path:
     return platformdirs.user_data_path("llms", appauthor=False)
 
 
-def _as_started(config: Config, started: Config) -> Config:
-    """Return a new configuration with what only a start can change as it was, above all where the server listens."""
-    for section, key in _FIXED:
-        value = getattr(getattr(started, section), key)
-        found = getattr(config, section)
-        if getattr(found, key) != value:
-            _log.warning("this change needs a restart", setting=f"{section}.{key}")
-            config = config.model_copy(update={section: found.model_copy(update={key: value})})
-    return config
-
-
 def keys_required(config: Config) -> bool:
     """Tell whether callers need a key: as configured; `auto` is off on loopback as long as there is no key."""
     required = config.keys.required
@@ -252,13 +280,6 @@ def _keys(config: Config) -> Keys:
 def _hosts(config: Config) -> Hosts:
     server = config.server
     return Hosts(bound=server.host, allowed=server.allowed_hosts, origins=server.cors_origins)
-
-
-def _row(found: discover.Found, config: Config) -> ProviderRow:
-    conduct = config.defaults.model_dump(exclude={"model"})
-    return ProviderRow.model_validate(
-        {**conduct, "name": found.name, "type": found.type, "options": dict(found.options)}
-    )
 
 
 def _http_session() -> aiohttp.ClientSession:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,12 +45,18 @@ class Proxy:
 
 
 @asynccontextmanager
-async def serving(text: str, *, environ: Mapping[str, str] | None = None) -> AsyncGenerator[Proxy, None]:
-    """Serve a providers.yaml given as text, without usage file, on a free port."""
+async def serving(
+    text: str,
+    *,
+    environ: Mapping[str, str] | None = None,
+    usage: str = "none",
+    learn: Callable[[Collection[str]], None] = lambda secrets: None,
+) -> AsyncGenerator[Proxy, None]:
+    """Serve a providers.yaml given as text, by default without usage file, on a free port."""
     config = loads(text, filename="test.yaml", environ=environ or {}, validate_options=registry.validate)
-    config = config.model_copy(update={"stores": config.stores.model_copy(update={"usage": "none"})})
+    config = config.model_copy(update={"stores": config.stores.model_copy(update={"usage": usage})})
     events: list[Event] = []
-    engine = Engine(config, environ=environ or {}, observers=[events.append])
+    engine = Engine(config, environ=environ or {}, observers=[events.append], learn=learn)
     runner = Runner(engine.application())
     await runner.setup()
     sock = socket.socket()

@@ -12,6 +12,8 @@ from llms.gateway.lease import Lease, provider_error
 from llms.protocol.chat import Chunk, Completion, Usage
 from llms.protocol.conform import Conform
 from llms.protocol.errors import LlmsError, UpstreamProtocolError, UpstreamTimeout, UpstreamTruncated
+from llms.protocol.progress import Progress
+from llms.streaming.progress import with_progress
 
 _SILENT: Final = "the upstream sent nothing for {:g} s"
 _BREAKS: Final = (UpstreamTruncated, UpstreamTimeout, UpstreamProtocolError)
@@ -24,18 +26,31 @@ class Whole(NamedTuple):
     completion: Completion
     exchange: Exchange
 
+    @property
+    def usage(self) -> Usage | None:
+        """Return the upstream's usage, if it told any."""
+        return self.completion.usage
+
+    @property
+    def seconds(self) -> float:
+        """Return the time since the request began."""
+        return self.exchange.elapsed()
+
 
 @final
 class Answer:
     """A committed stream: its first chunk has arrived. Use it as `async with`; leaving stops the upstream."""
 
-    __slots__ = ("_conform", "_first", "_generator", "_lease", "exchange")
+    __slots__ = ("_conform", "_first", "_generator", "_lease", "_progress", "exchange")
 
-    def __init__(self, first: Chunk, *, lease: Lease, conform: Conform, exchange: Exchange) -> None:
+    def __init__(
+        self, first: Chunk, *, lease: Lease, conform: Conform, exchange: Exchange, progress: Progress | None
+    ) -> None:
         """Take over the lease of the attempt that brought the first chunk."""
         self._first = first
         self._lease = lease
         self._conform = conform
+        self._progress = progress
         self.exchange = exchange
         self._generator: AsyncGenerator[Chunk, None] | None = None
 
@@ -52,13 +67,26 @@ class Answer:
         """Return the seconds of silence after which the target's row wants a sign of life; 0 for never."""
         return self._lease.member.row.heartbeat
 
+    @property
+    def usage(self) -> Usage | None:
+        """Return the upstream's usage as far as it was told."""
+        return Usage.of(self._conform.usage)
+
+    @property
+    def seconds(self) -> float:
+        """Return the time since the request began."""
+        return self.exchange.elapsed()
+
     def chunks(self) -> AsyncGenerator[Chunk, None]:
         """Yield what clients may see; raise one LlmsError when the upstream fails on the way.
 
         The chunk that is `final` ends a whole stream, and every whole stream has one.
         """
-        self._generator = self._chunks()
-        return self._generator
+        chunks = self._chunks()
+        if self._progress is not None:
+            chunks = with_progress(chunks, self._progress, usage=lambda: Usage.of(self._conform.usage))
+        self._generator = chunks
+        return chunks
 
     async def _chunks(self) -> AsyncGenerator[Chunk, None]:
         lease, exchange, apply = self._lease, self.exchange, self._conform.apply

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import final
 
 from llms.protocol.chat import ChatRequest, Usage
+from llms.protocol.embeddings import EmbeddingRequest
 from llms.protocol.errors import LlmsError, UpstreamTruncated
 from llms.protocol.events import AttemptFailed, Observer, Outcome, RequestEnded, Window
 from llms.routing.retry import Kind
@@ -37,7 +38,7 @@ class Exchange:
 
     def __init__(
         self,
-        request: ChatRequest,
+        request: ChatRequest | EmbeddingRequest,
         *,
         route: str,
         key_id: str,

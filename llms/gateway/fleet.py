@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -13,7 +13,7 @@ from llms.config.model import Config, ProviderRow
 from llms.policies.slots import Slots
 from llms.protocol.chat import ModelInfo
 from llms.protocol.errors import LlmsError, UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from llms.providers.base import Provider, SupportsClose
+from llms.providers.base import Provider, SupportsClose, SupportsSlots
 from llms.routing.catalog import Catalog
 from llms.routing.planner import Planner
 
@@ -24,7 +24,7 @@ _log = structlog.get_logger()
 class Member:
     """One provider in service; once retired it is closed when its last user has left."""
 
-    __slots__ = ("_idle", "asked_at", "listed", "problem", "provider", "row", "running", "slots")
+    __slots__ = ("_idle", "asked_at", "count_slots", "listed", "problem", "provider", "row", "running", "slots")
 
     def __init__(self, row: ProviderRow, provider: Provider | None, *, problem: str = "") -> None:
         """Take a built provider, or the `problem` that kept it from being built."""
@@ -32,6 +32,10 @@ class Member:
         self.provider = provider
         self.problem = problem
         self.slots = Slots(name=row.name, concurrency=row.limits.concurrency, queue=row.limits.queue)
+        self.count_slots: Callable[[str], int | None] | None = None
+        """Tells how many requests a model takes at once, where the provider knows."""
+        if isinstance(provider, SupportsSlots):
+            self.count_slots = provider.slots
         self.running = 0
         self.listed: list[ModelInfo] | None = None
         """What it said it serves; None until it told."""
@@ -43,6 +47,17 @@ class Member:
         if self.provider is None:
             raise UpstreamUnavailable(f"{self.row.name}: {self.problem}")
         return self.provider
+
+    def slots_of(self, model: str) -> Slots | None:
+        """Return the slots that one model has beside the provider's; None when it has none."""
+        if self.count_slots is None:
+            return None
+        try:
+            count = self.count_slots(model)
+        except Exception:
+            _log.exception("provider failed to tell its slots", provider=self.row.name)
+            return None
+        return self.slots.of(model, count) if count else None
 
     def enter(self) -> None:
         """Count a user in: a request that may come to this provider, or an attempt at it."""

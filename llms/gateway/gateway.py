@@ -11,13 +11,17 @@ from typing import Any, TypeVar, final
 import structlog
 
 from llms.gateway.answer import Answer, Whole
+from llms.gateway.embedding import Embedded, able, embed
 from llms.gateway.exchange import Exchange
 from llms.gateway.fleet import Fleet, Member
 from llms.gateway.lease import Lease
 from llms.gateway.receiving import collect, commit
+from llms.policies.slots import Slots
 from llms.protocol.chat import ChatRequest
+from llms.protocol.embeddings import EmbeddingRequest
 from llms.protocol.errors import LlmsError, ModelNotFound
 from llms.protocol.events import Observer
+from llms.protocol.progress import Progress
 from llms.routing.catalog import Route, Target
 from llms.routing.health import Health
 from llms.routing.planner import Plan
@@ -27,12 +31,13 @@ from llms.streaming.ticker import Ticker
 
 _log = structlog.get_logger()
 _LIST_PATIENCE = 5.0
+R = TypeVar("R", ChatRequest, EmbeddingRequest)
 T = TypeVar("T")
 
 
 @final
 class Gateway:
-    """Answer chats from the fleet in service. `fleet` may be swapped at any time: requests keep theirs."""
+    """Answer requests from the fleet in service. `fleet` may be swapped at any time: requests keep theirs."""
 
     def __init__(
         self,
@@ -78,6 +83,19 @@ class Gateway:
         exchange.end(committed=True)
         return whole
 
+    async def embed(self, request: EmbeddingRequest, *, route: str, key_id: str = "") -> Embedded:
+        """Return vectors as the client asked for them; raise an LlmsError when no target gave any."""
+        exchange = self._exchange(request, route=route, key_id=key_id, stream=False)
+        exchange.window = "whole_answer"
+        try:
+            embedded = await self._try(request, exchange, embed, narrow=able)
+        except BaseException as failure:
+            exchange.failed(failure)
+            raise
+        exchange.finished = True
+        exchange.end(committed=True)
+        return embedded
+
     async def route(self, name: str) -> Route:
         """Resolve a model id; providers whose list is unknown or old are asked before giving up."""
         catalog = self.fleet.catalog
@@ -89,7 +107,7 @@ class Gateway:
                     await self._refresh()
         return self.fleet.catalog.resolve(name)
 
-    def _exchange(self, request: ChatRequest, *, route: str, key_id: str, stream: bool) -> Exchange:
+    def _exchange(self, request: ChatRequest | EmbeddingRequest, *, route: str, key_id: str, stream: bool) -> Exchange:
         return Exchange(
             request,
             route=route,
@@ -102,12 +120,16 @@ class Gateway:
         )
 
     async def _try(
-        self, request: ChatRequest, exchange: Exchange, attempt: Callable[[Lease, ChatRequest, Exchange], Awaitable[T]]
+        self,
+        request: R,
+        exchange: Exchange,
+        attempt: Callable[[Lease, R, Exchange], Awaitable[T]],
+        narrow: Callable[[Route, Fleet], Route] | None = None,
     ) -> T:
-        """Make attempts over the plan until one is committed."""
+        """Make attempts over the plan until one is committed; `narrow` leaves out the targets that cannot do it."""
         route = await self.route(request.model)
         fleet = self.fleet
-        plan = fleet.planner.plan(route)
+        plan = fleet.planner.plan(route if narrow is None else narrow(route, fleet))
         attempts: Attempts | None = None
         members = _users_of(plan, fleet)
         deadline = Deadline(self.ticker, total=members[0].row.timeouts.total)
@@ -123,6 +145,9 @@ class Gateway:
                     following = attempts.after(error)
                     if following is None or following.delay >= deadline.remaining:
                         raise
+                    if request.progress is not None:
+                        request.progress.state(None)
+                        request.progress.warn(error.message)
                 if following.delay:
                     await asyncio.sleep(following.delay)
                 step = following
@@ -151,13 +176,13 @@ class Gateway:
         step: Step,
         fleet: Fleet,
         deadline: Deadline,
-        request: ChatRequest,
+        request: R,
         exchange: Exchange,
-        attempt: Callable[[Lease, ChatRequest, Exchange], Awaitable[T]],
+        attempt: Callable[[Lease, R, Exchange], Awaitable[T]],
     ) -> T:
         """Make one attempt at one target; what it took is given back unless it is committed."""
         exchange.attempted(step.target.provider, step.target.model, step.kind)
-        lease = await self._lease(step.target, fleet, deadline, exchange)
+        lease = await self._lease(step.target, fleet, deadline, exchange, request.progress)
         if exchange.attempts == 1:
             exchange.overhead = exchange.elapsed() - exchange.queued
         try:
@@ -169,24 +194,42 @@ class Gateway:
             await lease.close()
             raise
 
-    async def _lease(self, target: Target, fleet: Fleet, deadline: Deadline, exchange: Exchange) -> Lease:
-        """Take a slot of the target's provider, after waiting in line for it where there is a line."""
+    async def _lease(
+        self, target: Target, fleet: Fleet, deadline: Deadline, exchange: Exchange, progress: Progress | None
+    ) -> Lease:
+        """Take a slot of the model, where it has slots of its own, and one of the provider, each after its line.
+
+        In this order: who waits for a model must not keep others from the provider's other models.
+        """
         member = fleet.members[target.provider]
+        own = None if member.count_slots is None else member.slots_of(target.model)
+        if own is not None:
+            await self._take(own, target, deadline, exchange, progress)
         if member.slots.free:
             member.slots.take()
         else:
-            await self._queue(member, deadline, exchange)
-        return Lease(target, member, health=self.health, deadline=deadline, clock=self._clock)
+            try:
+                await self._take(member.slots, target, deadline, exchange, progress)
+            except BaseException:
+                if own is not None:
+                    own.release(None)
+                raise
+        return Lease(target, member, own, health=self.health, deadline=deadline, clock=self._clock)
 
-    async def _queue(self, member: Member, deadline: Deadline, exchange: Exchange) -> None:
+    async def _take(
+        self, slots: Slots, target: Target, deadline: Deadline, exchange: Exchange, progress: Progress | None
+    ) -> None:
+        if slots.free:
+            slots.take()
+            return
         window, exchange.window = exchange.window, "queued"
         since = self._clock()
         deadline.arm(0, "no free slot in time")
         try:
-            await member.slots.wait(exchange.key_id)
+            await slots.wait(exchange.key_id, progress=progress)
             exchange.window = window
         except asyncio.CancelledError as cancelled:
-            raise deadline.caught(member.row.name) or cancelled from None
+            raise deadline.caught(target.provider) or cancelled from None
         except LlmsError:
             exchange.window = window
             raise

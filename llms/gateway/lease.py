@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
-from typing import Final, final
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Final, TypeVar, final
 
 import structlog
 
 from llms.gateway.fleet import Member
+from llms.policies.slots import Slots
 from llms.protocol.chat import ChatRequest, Chunk
 from llms.protocol.errors import LlmsError, UpstreamError
 from llms.routing.catalog import Target
@@ -19,20 +20,29 @@ from llms.streaming.deadline import Deadline
 _log = structlog.get_logger()
 _SETTLE_SECONDS: Final = 1.0
 _LEAST_PATIENCE: Final = 0.001
+T = TypeVar("T")
 
 
 @final
 class Lease:
     """Hold a target from the start of an attempt to the end of its answer."""
 
-    __slots__ = ("_clock", "_closed", "_health", "_since", "deadline", "member", "source", "target")
+    __slots__ = ("_clock", "_closed", "_health", "_own", "_since", "deadline", "member", "source", "target")
 
     def __init__(
-        self, target: Target, member: Member, *, health: Health, deadline: Deadline, clock: Callable[[], float]
+        self,
+        target: Target,
+        member: Member,
+        own: Slots | None,
+        *,
+        health: Health,
+        deadline: Deadline,
+        clock: Callable[[], float],
     ) -> None:
-        """Take a slot that was waited for before."""
+        """Hold slots that were taken before: the provider's, and the model's `own` where it has some."""
         self.target = target
         self.member = member
+        self._own = own
         self.deadline = deadline
         self._health = health
         self._clock = clock
@@ -58,6 +68,18 @@ class Lease:
             return await self.source.__anext__()
         except StopAsyncIteration:
             return None
+        except asyncio.CancelledError as cancelled:
+            raise self.deadline.caught(self.target.provider) or cancelled from None
+        except Exception as failure:
+            raise provider_error(failure, provider=self.target.provider) from None
+        finally:
+            self.deadline.disarm()
+
+    async def wait(self, work: Awaitable[T], patience: float, what: str) -> T:
+        """Wait for a provider's answer that is no stream, by the rules of `pull`."""
+        self.deadline.arm(max(_LEAST_PATIENCE, patience - self.seconds()), what, of=patience)
+        try:
+            return await work
         except asyncio.CancelledError as cancelled:
             raise self.deadline.caught(self.target.provider) or cancelled from None
         except Exception as failure:
@@ -103,7 +125,10 @@ class Lease:
                     await self.source.aclose()
         finally:
             self._health.ended(self.target)
-            self.member.slots.release(self._clock() - self._since)
+            seconds = self._clock() - self._since
+            if self._own is not None:
+                self._own.release(seconds)
+            self.member.slots.release(seconds)
             self.member.leave()
 
 

@@ -49,12 +49,15 @@ class Listing:
         return age > (FRESH_SECONDS if member.listed is not None and not member.problem else RETRY_SECONDS)
 
     async def _ask(self, members: list[Member]) -> None:
-        await asyncio.gather(*(self._ask_one(member) for member in members))
+        await asyncio.gather(*(self.ask(member) for member in members))
 
-    async def _ask_one(self, member: Member) -> None:
+    async def ask(self, member: Member, patience: float = PATIENCE) -> LlmsError | None:
+        """Ask one of them now, for at most `patience` seconds; return what went wrong."""
+        failure: LlmsError | None = None
         try:
-            listed = await member.list(patience=PATIENCE)
+            listed = await member.list(patience=patience)
         except LlmsError as error:
+            failure = error
             member.problem = error.message
             _log.info("provider does not list its models", provider=member.row.name, error=error.message)
         else:
@@ -64,3 +67,4 @@ class Listing:
             if fleet.members.get(member.row.name) is member:
                 fleet.catalog.set_list(member.row.name, listed)
         member.asked_at = self._clock()
+        return failure

@@ -29,7 +29,7 @@ async def commit(lease: Lease, request: ChatRequest, exchange: Exchange) -> Answ
     lease.committed()
     exchange.ttft = exchange.elapsed()
     exchange.window = "streaming"
-    return Answer(seen, lease=lease, conform=conform, exchange=exchange)
+    return Answer(seen, lease=lease, conform=conform, exchange=exchange, progress=request.progress)
 
 
 async def collect(lease: Lease, request: ChatRequest, exchange: Exchange) -> Whole:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, cast, final
 
 from llms.protocol import json
+from llms.protocol.progress import Progress
 from llms.protocol.shape import Shape
 from llms.protocol.span import messages_span
 
@@ -37,6 +38,8 @@ class ChatRequest(NamedTuple):
     request_id: str = ""
     raw: bytes | None = None
     """The body as it came, of large ones: their messages go on as they are."""
+    progress: Progress | None = None
+    """Where to write how far the answer is; None unless the client wants to know."""
 
     def for_model(self, model: str) -> ChatRequest:
         """Return the same request under the upstream's own model id."""

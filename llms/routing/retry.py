@@ -15,6 +15,7 @@ from llms.protocol.errors import (
     QueueFull,
     UpstreamAuthenticationFailed,
     UpstreamError,
+    UpstreamOutOfService,
     UpstreamRejected,
     UpstreamTimeout,
 )
@@ -154,7 +155,7 @@ def retries_same(error: LlmsError) -> bool:
 
     A timeout of our own is no such failure: a second wait of that length helps nobody.
     """
-    if error.code == "insufficient_quota" or isinstance(error, UpstreamAuthenticationFailed):
+    if error.code == "insufficient_quota" or isinstance(error, UpstreamAuthenticationFailed | UpstreamOutOfService):
         return False
     if isinstance(error, UpstreamTimeout | UpstreamRejected):
         return error.http_status in (408, 429)

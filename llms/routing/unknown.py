@@ -37,9 +37,9 @@ def _ways_out(skipped: Mapping[str, str]) -> str:
     wanted = [because(provider, why) for provider, why in skipped.items()][:MOST_NAMED]
     example = "; ".join(wanted) or "for example OPENAI_API_KEY"
     return (
-        f"Three ways to get another: put a provider's key into the environment ({example}); add a local model (start "
-        "Ollama, or a row of type llama_cpp with the path of a GGUF file); or give this name a target under `models:` "
-        "in providers.yaml."
+        f"Three ways to get another: put a provider's key into the environment ({example}); add a local model (llms "
+        "pull smollm2, start Ollama, or a row of type llama_cpp with a folder of GGUF files); or give this name a "
+        "target under `models:` in providers.yaml."
     )
 
 

@@ -1,33 +1,41 @@
-"""POST /v1/chat/completions: the main job."""
+"""POST /v1/chat/completions: the main job, and every other way to ask for a chat, each in its own dialect."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import final
+from typing import Final, final
 
 from aiohttp import web
 
 from llms.gateway import Answer
 from llms.gateway.exchange import Exchange
 from llms.protocol.chat import ChatRequest
+from llms.protocol.dialects import Dialect, Telling
+from llms.protocol.dialects.chat import ChatDialect
 from llms.protocol.errors import LlmsError
-from llms.protocol.parse import parse_chat
-from llms.protocol.sse import encode_chunk, escape_separators
+from llms.protocol.opt_in import opted_in
+from llms.protocol.progress import Progress
 from llms.server.access import Access
 from llms.server.body import read_json
 from llms.server.event_stream import EventStream
 from llms.server.running import Task
 from llms.server.services import Services
 from llms.server.whole_answer import WholeAnswer
+from llms.streaming.progress import Waiting
+
+OPT_IN: Final = "X-LLMS-Stream"
+"""The header in which a client lists what it wants beyond a plain stream."""
+_CHAT: Final = ChatDialect()
 
 
 @final
 class Chat:
-    """Answer chat completions, streamed and whole."""
+    """Answer chats of one dialect, streamed and whole."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, dialect: Dialect = _CHAT) -> None:
         """Take the gateway and what streams need."""
         self._services = services
+        self._dialect = dialect
 
     async def post(self, request: web.Request, access: Access) -> web.StreamResponse:
         """Answer as the body's `stream` says."""
@@ -37,12 +45,18 @@ class Chat:
         """Answer as a stream, whatever the body says."""
         return await self._answer(request, access, stream=True)
 
+    async def post_whole(self, request: web.Request, access: Access) -> web.StreamResponse:
+        """Answer as a whole, whatever the body says."""
+        return await self._answer(request, access, stream=False)
+
     async def _answer(self, request: web.Request, access: Access, *, stream: bool | None) -> web.StreamResponse:
         raw = await read_json(request, self._services)
-        chat = parse_chat(raw, request_id=access.request_id, hops=access.hops, stream=stream)
+        chat = self._dialect.parse(raw, request_id=access.request_id, hops=access.hops, stream=stream)
+        if chat.stream and OPT_IN in request.headers and self._dialect.opt_in:
+            chat = self._opted_in(chat, request)
         access.reported = True
         running = self._services.running
-        task = running.enter()
+        task = running.enter(access.request_id)
         try:
             if chat.stream:
                 return await self._stream(request, access, chat, task)
@@ -55,10 +69,16 @@ class Chat:
         finally:
             running.leave(task)
 
+    def _opted_in(self, chat: ChatRequest, request: web.Request) -> ChatRequest:
+        """Return the request with what its client wants beyond a plain stream."""
+        if "progress" not in opted_in(request.headers.getall(OPT_IN)):
+            return chat
+        return chat._replace(progress=Progress.of(chat.body, clock=self._services.clock))
+
     async def _whole(self, request: web.Request, access: Access, chat: ChatRequest) -> WholeAnswer:
         whole = await self._services.gateway.complete(chat, route=request.path, key_id=access.caller.key_id)
-        headers = {**access.headers, **_routing_headers(whole.exchange)}
-        return WholeAnswer(escape_separators(whole.completion.payload), headers)
+        headers = {**access.headers, **routing_headers(whole.exchange)}
+        return WholeAnswer(self._dialect.whole(whole.completion, whole), headers)
 
     async def _stream(self, request: web.Request, access: Access, chat: ChatRequest, task: Task) -> web.StreamResponse:
         services = self._services
@@ -69,42 +89,48 @@ class Chat:
             tasks=services.tasks,
             ticker=services.gateway.ticker,
         )
+        if chat.progress is not None:
+            created = int(services.now())
+            events.waiting = Waiting(chat.progress, request_id=chat.request_id, model=chat.model, created=created)
+        telling = self._dialect.telling(chat)
         try:
             answer = await services.gateway.chat(chat, route=request.path, key_id=access.caller.key_id)
             async with answer:
-                await self._relay(answer, events)
+                await _relay(answer, events, telling)
         except asyncio.CancelledError:
             error = services.running.ended(task)
             if error is None:
                 raise
-            await _fail(events, error)
+            await _fail(events, error, telling)
         except LlmsError as error:
-            await _fail(events, error)
+            await _fail(events, error, telling)
         finally:
             events.close()
         return events.response
 
-    async def _relay(self, answer: Answer, events: EventStream) -> None:
-        events.heartbeat = answer.heartbeat
-        await events.commit(_routing_headers(answer.exchange))
-        async for chunk in answer.chunks():
-            data = escape_separators(encode_chunk(chunk))
-            if chunk.final:
-                await events.done(data)
-            else:
-                await events.write(data)
+
+async def _relay(answer: Answer, events: EventStream, telling: Telling) -> None:
+    events.heartbeat = answer.heartbeat
+    await events.commit(routing_headers(answer.exchange))
+    tell = telling.chunk
+    async for chunk in answer.chunks():
+        if chunk.final:
+            await events.done(telling.end(chunk, answer))
+        elif data := tell(chunk):
+            await events.write(data)
 
 
-async def _fail(events: EventStream, error: LlmsError) -> None:
+async def _fail(events: EventStream, error: LlmsError, telling: Telling) -> None:
     """Tell the client of a failure: with a status while it has none, as an event after."""
     if not events.committed:
         await events.settle()
     if not events.committed:
         raise error
-    await events.fail(error)
+    await events.done(telling.error(error))
 
 
-def _routing_headers(exchange: Exchange) -> dict[str, str]:
+def routing_headers(exchange: Exchange) -> dict[str, str]:
+    """Return who answered and after how many attempts."""
     headers = {
         "x-llms-provider": exchange.provider,
         "x-llms-model": exchange.model,

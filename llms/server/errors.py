@@ -13,6 +13,7 @@ from llms.protocol.envelope import envelope
 from llms.protocol.errors import (
     LlmsError,
     MethodNotAllowed,
+    QueueFull,
     RequestTooLarge,
     UpstreamAuthenticationFailed,
     UpstreamUnavailable,
@@ -64,6 +65,8 @@ def error_headers(error: LlmsError) -> dict[str, str]:
         headers["x-llms-upstream-request-id"] = error.upstream_request_id
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = error.allow
+    if isinstance(error, QueueFull):
+        headers["x-llms-queue-depth"] = str(error.depth)
     return headers
 
 

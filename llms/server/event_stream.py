@@ -8,9 +8,8 @@ from typing import Final, final
 
 from aiohttp import HttpVersion11, web
 
-from llms.protocol.errors import LlmsError
-from llms.protocol.sse import DONE, PING, encode
-from llms.server.errors import body
+from llms.protocol.sse import PING
+from llms.streaming.progress import Waiting
 from llms.streaming.ticker import Ticker
 from llms.tasks import Tasks
 
@@ -38,6 +37,7 @@ class EventStream:
         "_ticker",
         "heartbeat",
         "response",
+        "waiting",
     )
 
     def __init__(
@@ -53,6 +53,8 @@ class EventStream:
         self._blocked = False
         self._backlog = 0
         self._beat: asyncio.Task[None] | None = None
+        self.waiting: Waiting | None = None
+        """Tells a client that asked for progress what goes on before the first chunk."""
         self.response = web.StreamResponse(headers={**_HEADERS, **headers})
         if request.version < HttpVersion11:
             # Without chunks, only the end of the connection tells where the stream ends.
@@ -65,7 +67,8 @@ class EventStream:
         return self.response.prepared
 
     async def commit(self, headers: Mapping[str, str] | None = None) -> None:
-        """Send status and headers, unless a heartbeat did so."""
+        """Send status and headers, unless a heartbeat did so; the chunks begin."""
+        self.waiting = None
         await self.settle()
         if not self.response.prepared:
             if headers:
@@ -85,15 +88,10 @@ class EventStream:
         self._blocked = False
 
     async def done(self, data: bytes) -> None:
-        """Send the last events and end a whole stream."""
-        await self._end(data + DONE)
+        """Send the last events, of a whole stream or of a broken one.
 
-    async def fail(self, error: LlmsError) -> None:
-        """End a broken stream: one error event and no `[DONE]`."""
-        await self._end(encode(body(error)))
-
-    async def _end(self, data: bytes) -> None:
-        """Send the last bytes; from here on silence is the client's, and no heartbeat may follow."""
+        From here on silence is the client's, and no heartbeat may follow.
+        """
         self._last = self._ticker.now
         self._blocked = True
         await self.response.write_eof(data)
@@ -105,12 +103,13 @@ class EventStream:
             self._beat.cancel()
 
     def tick(self, now: float) -> None:
-        """Ping a client that heard nothing for long; cut one that takes nothing."""
+        """Tell of progress, ping a client that heard nothing for long; cut one that takes nothing."""
         if self._blocked:
             self._watch_backlog(now)
+        elif self.waiting is not None and (event := self.waiting.event()) is not None:
+            self._speak(event, now)
         elif self.heartbeat and now - self._last >= self.heartbeat:
-            self._last = now
-            self._beat = self._tasks.spawn(self._ping(), name="heartbeat")
+            self._speak(PING, now)
 
     def _watch_backlog(self, now: float) -> None:
         transport = self._request.transport
@@ -122,12 +121,18 @@ class EventStream:
         elif now - self._last > STALL_SECONDS:
             transport.abort()
 
-    async def _ping(self) -> None:
+    def _speak(self, data: bytes, now: float) -> None:
+        """Send something beside the stream, unless the client has not yet taken what was sent so before."""
+        self._last = now
+        if self._beat is None or self._beat.done():
+            self._beat = self._tasks.spawn(self._send(data), name="heartbeat")
+
+    async def _send(self, data: bytes) -> None:
         if self._blocked:
             return
         try:
             if not self.response.prepared:
                 await self.response.prepare(self._request)
-            await self.response.write(PING)
+            await self.response.write(data)
         except ConnectionError:
             return

@@ -67,6 +67,12 @@ def is_loopback(name: str) -> bool:
     return _is_address(name) and ipaddress.ip_address(name.strip("[]")).is_loopback
 
 
+def names_loopback(host: str) -> bool:
+    """Tell whether a Host header names this machine's loopback."""
+    name = _name_of(host)
+    return name is not None and is_loopback(name)
+
+
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name.strip("[]"))

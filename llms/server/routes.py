@@ -5,7 +5,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from llms.server.access import Door, Handler
+from llms.server.api_routes import add_api_routes
 from llms.server.chat import Chat
+from llms.server.embeddings import Embeddings
+from llms.server.generate import Generate
 from llms.server.models import Models
 from llms.server.openapi import OpenApi
 from llms.server.services import Services
@@ -21,6 +24,7 @@ def add_routes(app: web.Application, services: Services) -> None:
     """Fill the table. Every route under /v1 also answers without it; PUBLIC ones need no key."""
     door = Door(services)
     chat, models, status = Chat(services), Models(services), Status(services)
+    embeddings, generate = Embeddings(services), Generate(services)
     session, openapi, unrouted = Session(services), OpenApi(), Unrouted()
 
     def route(method: str, path: str, handler: Handler, *, public: bool = False, probe: bool = False) -> None:
@@ -32,9 +36,12 @@ def add_routes(app: web.Application, services: Services) -> None:
     for v1 in ("/v1", ""):
         route("POST", f"{v1}/chat/completions", chat.post)
         route("POST", f"{v1}/chat/completions/stream", chat.post_stream)
+        route("POST", f"{v1}/embeddings", embeddings.post)
         route("GET", f"{v1}/models", models.list_all)
         route("GET", f"{v1}/models/{{id:.+}}", models.get)
 
+    route("POST", "/generate", generate.post)
+    route("POST", "/generate/stream", generate.post_stream)
     route("GET", "/health", status.health, public=PUBLIC, probe=True)
     route("GET", "/ready", status.ready, public=PUBLIC, probe=True)
     route("GET", "/metrics", status.metrics)
@@ -42,6 +49,7 @@ def add_routes(app: web.Application, services: Services) -> None:
 
     route("POST", "/api/session", session.open, public=PUBLIC)
     route("DELETE", "/api/session", session.close, public=PUBLIC)
+    add_api_routes(route, services)
 
     if services.ui:
         ui = Ui()

@@ -1,4 +1,4 @@
-"""The requests under way, so that a shutdown can end them: their tasks are cancelled, and told that it was us."""
+"""The requests under way, so that a shutdown, or their owner, can end them: their tasks are cancelled, and told why."""
 
 from __future__ import annotations
 
@@ -14,28 +14,31 @@ Task = asyncio.Task[Any]
 class Running:
     """Tell our own cancellations from those of clients that left."""
 
-    __slots__ = ("_error", "_loop", "_tasks")
+    __slots__ = ("_error", "_errors", "_loop", "_tasks")
 
     def __init__(self) -> None:
-        self._tasks: set[Task] = set()
+        self._tasks: dict[Task, str] = {}
         self._error: LlmsError | None = None
+        self._errors: dict[Task, LlmsError] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def enter(self) -> Task:
-        """Count the current task in, and return it."""
+    def enter(self, request_id: str = "") -> Task:
+        """Count the current task in, and return it; with the id of its request, it can be cancelled alone."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
         task = asyncio.current_task(self._loop)
         assert task is not None
-        self._tasks.add(task)
+        self._tasks[task] = request_id
         return task
 
     def leave(self, task: Task) -> None:
         """Count a task out."""
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
+        if self._errors:
+            self._errors.pop(task, None)
 
     def end(self, error: LlmsError) -> None:
         """Have every request end with an error."""
@@ -43,6 +46,16 @@ class Running:
         for task in self._tasks:
             task.cancel()
 
+    def cancel(self, request_id: str, error: LlmsError) -> bool:
+        """Have the requests with an id end with an error; tell whether there are any."""
+        found = [task for task, own in self._tasks.items() if own == request_id]
+        for task in found:
+            if task not in self._errors:
+                self._errors[task] = error
+                task.cancel()
+        return bool(found)
+
     def ended(self, task: Task) -> LlmsError | None:
         """Return why a CancelledError just caught was ours; None when the client left."""
-        return self._error if self._error is not None and task.uncancel() == 0 else None
+        error = self._errors.get(task, self._error)
+        return error if error is not None and task.uncancel() == 0 else None

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from llms.config.model import Config
-from llms.gateway import Gateway
+from llms.downloads.puller import Puller
+from llms.gateway import Gateway, Member
+from llms.gateway.changes import Change
+from llms.gateway.roster import Roster
 from llms.policies.keys import Keys
 from llms.policies.sessions import Sessions
+from llms.protocol.errors import LlmsError
 from llms.protocol.events import Event, Observer
 from llms.server.hosts import Hosts
 from llms.server.request_ids import RequestIds
 from llms.server.running import Running
+from llms.stores.base import NoUsage, UsageStore
 from llms.tasks import Tasks
 
 
@@ -33,6 +39,17 @@ class Services:
     """Asks the providers what they serve, where that is not known or old."""
     clock: Callable[[], float]
     now: Callable[[], float]
+    puller: Puller
+    """Brings models into the data directory."""
+    roster: Roster
+    """Every provider, those left out as well, and where each comes from."""
+    change: Callable[[Change], Coroutine[Any, Any, None]]
+    """Puts a change of the owner in force; raises an LlmsError."""
+    ask: Callable[[Member, float], Coroutine[Any, Any, LlmsError | None]]
+    """Asks one provider what it serves, for so many seconds; returns what went wrong."""
+    data_dir: Path
+    version: str
+    usage: UsageStore = field(default_factory=NoUsage)
     ui: bool = True
     draining: bool = False
     running: Running = field(default_factory=Running)

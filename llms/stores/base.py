@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol, final
 
+from llms.stores.usage_report import Query, Report
+
 
 class UsageRow(NamedTuple):
     """One request that ended, as accounting sees it. Never a word of the prompt or the answer, never a key.
@@ -42,6 +44,14 @@ class UsageRow(NamedTuple):
     upstream_request_id: str
 
 
+class UsageUnreadable(Exception):
+    """The rows cannot be read; the message says why."""
+
+
+class UsageTooMuch(UsageUnreadable):
+    """There are more rows than can be read in the time that a reader has."""
+
+
 class UsageStore(Protocol):
     """Keep one row for each request."""
 
@@ -50,6 +60,12 @@ class UsageStore(Protocol):
 
     async def recent(self, limit: int = 100) -> list[UsageRow]:
         """Return the rows stored last, the newest first; empty where nothing can be read."""
+
+    async def page(self, *, limit: int, before: int | None = None) -> list[tuple[int, UsageRow]]:
+        """Return rows with their numbers, the newest first, of those below `before`; raise UsageUnreadable."""
+
+    async def report(self, query: Query) -> Report:
+        """Return what the rows of a time come to; raise UsageUnreadable."""
 
     async def close(self) -> None:
         """Store what was taken and let go of the files; waits some seconds at most."""
@@ -65,6 +81,14 @@ class NoUsage:
     async def recent(self, limit: int = 100) -> list[UsageRow]:
         """Return nothing."""
         return []
+
+    async def page(self, *, limit: int, before: int | None = None) -> list[tuple[int, UsageRow]]:
+        """Return nothing."""
+        return []
+
+    async def report(self, query: Query) -> Report:
+        """Return that there was nothing."""
+        return Report()
 
     async def close(self) -> None:
         """Have nothing to do."""

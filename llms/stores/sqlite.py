@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Final, TypeVar, final
+from typing import Any, Final, TypeVar, final
 
 import structlog
 
-from llms.stores.base import UsageRow, UsageStore
+from llms.stores import usage_report
+from llms.stores.base import UsageRow, UsageStore, UsageTooMuch, UsageUnreadable
+from llms.stores.usage_report import Query, Report
 
 T = TypeVar("T")
 
@@ -27,7 +30,13 @@ _LOCK_WAIT: Final = 1.0
 """Seconds that one attempt waits for a writer of another process."""
 
 _LOCK_PAUSE: Final = 0.1
+_LAST_PAUSE: Final = 0.02
+_LAST_WAIT: Final = 2.0
+"""Seconds that rows wait for the lock when the store is being closed."""
 _CLOSE_WAIT: Final = 5.0
+_READ_SECONDS: Final = 20.0
+_READ_STEPS: Final = 100_000
+"""Of SQLite's machine, between two looks at the clock."""
 
 _PACKS: Final = (512, 64, 8, 1)
 """Rows in one statement: each statement lets go of the interpreter once, and takes it back from a busy loop."""
@@ -37,6 +46,8 @@ _VALUES: Final = f"({', '.join('?' * len(UsageRow._fields))})"
 _INSERT: Final = f"INSERT INTO requests ({_COLUMNS}) VALUES {_VALUES}"  # noqa: S608
 _INSERTS: Final = {size: _INSERT + f", {_VALUES}" * (size - 1) for size in _PACKS}
 _RECENT: Final = f"SELECT {_COLUMNS} FROM requests ORDER BY id DESC LIMIT ?"  # noqa: S608
+_PAGE: Final = f"SELECT id, {_COLUMNS} FROM requests WHERE id < ? ORDER BY id DESC LIMIT ?"  # noqa: S608
+_NEWEST: Final = 2**63 - 1
 
 _MIGRATIONS: Final = (
     """
@@ -72,6 +83,7 @@ _MIGRATIONS: Final = (
         upstream_request_id TEXT NOT NULL
     )
     """,
+    usage_report.INDEX,
 )
 """One statement a schema version; `user_version` counts those that a file has seen."""
 
@@ -91,6 +103,7 @@ class SqliteUsage:
         self._rows: SimpleQueue[UsageRow | None] = SimpleQueue()
         self._takes_rows = True
         self._closing = threading.Event()
+        self._begun = threading.Event()
         self.dropped = 0
         """Rows that gave way because the writer did not keep up."""
         self._writer = threading.Thread(target=self._write, name="llms-usage", daemon=True)
@@ -116,6 +129,7 @@ class SqliteUsage:
         """Open the database and store groups until closed: the life of the writer's thread."""
         try:
             with closing(self._patiently(self._open)) as database:
+                self._begun.set()
                 while group := self._next_group():
                     self._patiently(lambda: _insert(database, group))
         except (sqlite3.Error, OSError, UnicodeError, OverflowError) as error:
@@ -152,12 +166,17 @@ class SqliteUsage:
     def _patiently(self, work: Callable[[], T]) -> T:
         """Repeat work for as long as another process holds the lock; raise what else goes wrong."""
         waits = False
+        last = float("inf")
         while True:
             try:
                 return work()
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or self._closing.is_set():
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > last:
                     raise
+            if self._closing.is_set():
+                last = min(last, time.monotonic() + _LAST_WAIT)
+                time.sleep(_LAST_PAUSE)
+                continue
             if not waits:
                 _log.warning("usage rows wait: another process holds the lock of the database", path=str(self._path))
                 waits = True
@@ -165,6 +184,7 @@ class SqliteUsage:
 
     def _turn_off(self, error: Exception) -> None:
         self._takes_rows = False
+        self._begun.set()
         self._rows = SimpleQueue()
         _log.error(
             "usage is not stored: the database cannot be used",
@@ -178,13 +198,46 @@ class SqliteUsage:
         return await asyncio.to_thread(self._read, limit)
 
     def _read(self, limit: int) -> list[UsageRow]:
-        address = f"{self._path.absolute().as_uri()}?mode=ro"
         try:
-            with closing(sqlite3.connect(address, uri=True, timeout=_LOCK_WAIT)) as database:
-                rows = [UsageRow._make(row) for row in database.execute(_RECENT, (limit,))]
+            with closing(self._reader()) as database:
+                return [_row(values) for values in database.execute(_RECENT, (limit,))]
         except sqlite3.Error:
             return []
-        return [row._replace(stream=bool(row.stream)) for row in rows]
+
+    async def page(self, *, limit: int, before: int | None = None) -> list[tuple[int, UsageRow]]:
+        """Return rows with their numbers, the newest first, of those below `before`; raise UsageUnreadable."""
+        return await self._read_apart(lambda database: _page(database, limit, before))
+
+    async def report(self, query: Query) -> Report:
+        """Return what the rows of a time come to; raise UsageUnreadable."""
+        return await self._read_apart(lambda database: usage_report.report(database, query))
+
+    async def _read_apart(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Read in a thread; whoever leaves ends the reading."""
+        left = threading.Event()
+        try:
+            return await asyncio.to_thread(self._asked, work, left)
+        finally:
+            left.set()
+
+    def _asked(self, work: Callable[[sqlite3.Connection], T], left: threading.Event) -> T:
+        """Read one state of the database, for some seconds at most; a new one has its table in a moment."""
+        deadline = time.monotonic() + _READ_SECONDS
+        self._begun.wait(_LOCK_WAIT)
+        try:
+            with closing(self._reader()) as database:
+                database.set_progress_handler(lambda: left.is_set() or time.monotonic() > deadline, _READ_STEPS)
+                database.execute("BEGIN")
+                return work(database)
+        except sqlite3.Error as error:
+            if time.monotonic() > deadline:
+                raise UsageTooMuch(f"reading takes over {_READ_SECONDS:g} s") from None
+            raise UsageUnreadable(str(error)) from None
+
+    def _reader(self) -> sqlite3.Connection:
+        """Connect beside the writer, which is not kept from writing."""
+        address = f"{self._path.absolute().as_uri()}?mode=ro"
+        return sqlite3.connect(address, uri=True, timeout=_LOCK_WAIT, isolation_level=None)
 
     async def close(self) -> None:
         """Store what waits and end the writer, in some seconds at most."""
@@ -214,6 +267,16 @@ def _insert(database: sqlite3.Connection, group: Sequence[UsageRow]) -> None:
                 rows = group[start : start + size]
                 database.execute(_INSERTS[size], tuple(chain.from_iterable(rows)))
                 start += size
+
+
+def _page(database: sqlite3.Connection, limit: int, before: int | None) -> list[tuple[int, UsageRow]]:
+    rows = database.execute(_PAGE, (_NEWEST if before is None else before, limit))
+    return [(number, _row(values)) for number, *values in rows]
+
+
+def _row(values: Iterable[Any]) -> UsageRow:
+    row = UsageRow._make(values)
+    return row._replace(stream=bool(row.stream))
 
 
 _: type[UsageStore] = SqliteUsage

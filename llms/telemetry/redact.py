@@ -14,6 +14,7 @@ from llms.config.masking import MASK
 SHORTEST_SECRET: Final = 8
 """Shorter values are not searched for: placeholder keys such as `ollama` or `none` are ordinary words."""
 
+_MOST_LEARNT: Final = 256
 _DEEPEST: Final = 8
 _ENDINGS: Final = ("api_key", "apikey", "authorization", "cookie", "password", "passwd", "secret", "token")
 _MASK: Final = MASK.encode()
@@ -40,12 +41,24 @@ class Redactor:
 
     def __init__(self, secrets: Collection[str] = ()) -> None:
         self.needles: tuple[bytes, ...] = ()
-        """What is searched for; another tuple after each update."""
+        """What is searched for, in every spelling that a log can give it; another tuple after each change."""
+        self._configured: Collection[str] = ()
+        self._learnt: list[str] = []
         self.update(secrets)
 
     def update(self, secrets: Collection[str]) -> None:
-        """Take a new set of secret values in place of the old one, in every spelling that a log can give them."""
-        needles = {form for secret in secrets if len(secret) >= SHORTEST_SECRET for form in _spellings(secret)}
+        """Take a new set of configured secrets in place of the old one."""
+        self._configured = secrets
+        self._search()
+
+    def learn(self, secrets: Collection[str]) -> None:
+        """Take secrets that came while the process ran; of more than 256 the newest count."""
+        self._learnt = [*(secret for secret in self._learnt if secret not in secrets), *secrets][-_MOST_LEARNT:]
+        self._search()
+
+    def _search(self) -> None:
+        secrets = (secret for secret in (*self._configured, *self._learnt) if len(secret) >= SHORTEST_SECRET)
+        needles = {form for secret in secrets for form in _spellings(secret)}
         self.needles = tuple(sorted(needles, key=len, reverse=True))
 
     def json(self, line: bytes) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from llms.providers.discover import libraries
 from tests.docs.markdown import ROOT
 
 
@@ -38,8 +38,8 @@ def clean_environ() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Run `llms serve` on a free port until the tests are over."""
-    if importlib.util.find_spec("xllamacpp") is None:
-        pytest.skip("the embedded model needs xllamacpp: pip install 'llms[local]'")
+    if not libraries():
+        pytest.skip("the embedded model needs a library: pip install 'llms[local]'")
     folder: Path = tmp_path_factory.mktemp("serve")
     command = [sys.executable, "-m", "llms", "serve", "--port", "0"]
     environ = clean_environ() | {"LLMS_DATA_DIR": str(folder), "XDG_CONFIG_HOME": str(folder)}

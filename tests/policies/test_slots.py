@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 
 from llms.policies.slots import Slots
 from llms.protocol.errors import QueueFull
+from llms.protocol.progress import Progress
+from llms.testing.clock import Clock
 
 
 async def settle() -> None:
@@ -47,7 +51,151 @@ async def test_a_full_line_says_how_long_to_wait() -> None:
     assert refused.value.http_status == 429
     assert refused.value.retry_after is not None
     assert 1 <= refused.value.retry_after <= 60
+    assert refused.value.depth == 1
     waiting.cancel()
+
+
+class Line:
+    """Requests that wait for one slot, each with a board, and the order in which they were served."""
+
+    def __init__(self, keys: Sequence[str], *, concurrency: int = 1) -> None:
+        self.slots = Slots(name="p", concurrency=concurrency, queue=1000)
+        for _ in range(concurrency):
+            self.slots.take()
+        self.boards: list[Progress] = []
+        self.tasks: list[asyncio.Task[None]] = []
+        self.served: list[int] = []
+        for key in keys:
+            self.join(key)
+
+    def join(self, key: str) -> None:
+        board = Progress(clock=Clock())
+        self.tasks.append(asyncio.create_task(self._wait(key, len(self.tasks), board)))
+        self.boards.append(board)
+
+    async def _wait(self, key: str, name: int, board: Progress) -> None:
+        await self.slots.wait(key, progress=board)
+        self.served.append(name)
+
+    async def serve(self, seconds: float | None = 1.0) -> None:
+        self.slots.release(seconds)
+        await settle()
+
+    async def leave(self, name: int) -> None:
+        self.tasks[name].cancel()
+        await settle()
+
+    def figures(self, name: int) -> dict[str, Any]:
+        return dict(self.boards[name].report())
+
+    def positions(self) -> list[int | None]:
+        return [self.figures(name).get("queue_position") for name in range(len(self.boards))]
+
+
+async def test_a_waiter_knows_its_place_in_the_fair_order() -> None:
+    line = Line("aaabc")
+    await settle()
+    assert line.positions() == [1, 4, 5, 2, 3]
+    assert line.figures(0)["state"] == "queued"
+    assert line.slots.waiting == 5
+    await line.serve()
+    assert line.positions() == [None, 3, 4, 1, 2]
+    assert "state" not in line.figures(0)
+
+
+async def test_a_place_moves_up_when_somebody_before_it_leaves() -> None:
+    line = Line("aaab")
+    await settle()
+    await line.leave(1)
+    assert line.positions() == [1, None, 3, 2]
+    assert line.slots.waiting == 3
+    for _ in range(3):
+        await line.serve()
+    assert line.served == [0, 3, 2]
+
+
+async def test_a_new_key_waits_for_no_more_than_one_of_each_other() -> None:
+    line = Line("aaaa")
+    await settle()
+    line.join("b")
+    await settle()
+    assert line.positions() == [1, 3, 4, 5, 2]
+
+
+async def test_the_wait_to_expect_is_that_of_those_before() -> None:
+    line = Line("aaaa", concurrency=2)
+    await settle()
+    assert "eta_ms" not in line.figures(3)
+    await line.serve(seconds=3.0)
+    assert [line.figures(name)["eta_ms"] for name in (1, 2, 3)] == [1500, 3000, 4500]
+    await line.serve(seconds=None)
+    assert line.figures(3)["eta_ms"] == 3000
+
+
+@given(
+    keys=st.lists(st.sampled_from("abc"), min_size=1, max_size=25),
+    leaving=st.lists(st.integers(0, 24), max_size=8),
+)
+def test_positions_are_the_order_of_service(keys: list[str], leaving: list[int]) -> None:
+    async def play() -> None:
+        line = Line(keys)
+        await settle()
+        for name in leaving:
+            if name < len(keys):
+                await line.leave(name)
+        told = {position: name for name, position in enumerate(line.positions()) if position is not None}
+        assert sorted(told) == list(range(1, len(told) + 1))
+        before = line.positions()
+        for _ in range(len(told)):
+            await line.serve()
+            now = line.positions()
+            assert [place - 1 or None for place in before if place] == [
+                after for place, after in zip(before, now, strict=True) if place
+            ]
+            before = now
+        assert line.served == [told[position] for position in sorted(told)]
+        for key in "abc":
+            of_key = [name for name in line.served if keys[name] == key]
+            assert of_key == sorted(of_key)
+
+    asyncio.run(play())
+
+
+async def test_a_model_has_slots_of_its_own() -> None:
+    provider = Slots(name="p", concurrency=0, queue=1)
+    one, other = provider.of("one", 1), provider.of("other", 1)
+    one.take()
+    waiting = asyncio.create_task(one.wait("a"))
+    await settle()
+    assert (provider.free, one.free, other.free) == (True, False, True)
+    assert (provider.waiting, one.waiting, other.waiting) == (1, 1, 0)
+    with pytest.raises(QueueFull, match="p/one"):
+        await one.wait("a")
+    one.release(1.0)
+    await waiting
+    assert provider.waiting == 0
+
+
+async def test_a_model_that_gets_more_slots_lets_more_in() -> None:
+    provider = Slots(name="p", concurrency=0, queue=9)
+    one = provider.of("one", 1)
+    one.take()
+    waiting = [asyncio.create_task(one.wait("a")) for _ in range(3)]
+    await settle()
+    assert provider.of("one", 3) is one
+    await settle()
+    assert [task.done() for task in waiting] == [True, True, False]
+    waiting[2].cancel()
+
+
+async def test_models_that_nobody_uses_are_forgotten_when_there_are_many() -> None:
+    provider = Slots(name="p", concurrency=0, queue=9)
+    used = provider.of("used", 1)
+    used.take()
+    for number in range(1000):
+        provider.of(f"made up {number}", 1)
+    assert len(provider._models) <= 64
+    assert provider.of("used", 1) is used
 
 
 async def test_who_leaves_when_its_turn_has_come_passes_the_slot_on() -> None:

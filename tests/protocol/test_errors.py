@@ -43,6 +43,7 @@ STATUSES = {
     "UpstreamTimeout": (504, "upstream_timeout"),
     "UpstreamUnavailable": (503, "upstream_unavailable"),
     "UpstreamOverloaded": (503, "upstream_overloaded"),
+    "UpstreamOutOfService": (503, "upstream_unavailable"),
     "InternalError": (500, "internal_error"),
     "Cancelled": (499, "cancelled"),
 }
@@ -62,7 +63,7 @@ def test_every_error_stands_in_the_tree_at_the_top_of_the_file(kind: type[LlmsEr
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_only_overload_and_the_upstreams_faults_are_tried_again(kind: type[LlmsError]) -> None:
-    final = {"UpstreamAuthenticationFailed", "UpstreamRejected"}
+    final = {"UpstreamAuthenticationFailed", "UpstreamOutOfService", "UpstreamRejected"}
     patient = {"RateLimited", "QueueFull"}
     hopeful = issubclass(kind, UpstreamError) and kind.__name__ not in final
     assert kind.retryable is (hopeful or kind.__name__ in patient)

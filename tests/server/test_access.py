@@ -238,7 +238,7 @@ async def test_a_reload_never_opens_the_door_to_where_the_server_listens() -> No
     async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
         started = proxy.engine.services.config
         wide = started.model_copy(update={"server": started.server.model_copy(update={"host": "0.0.0.0"})})
-        proxy.engine._config = wide
+        proxy.engine.services.roster.config = wide
         await proxy.engine.reload(started)
         assert proxy.engine.services.config.server.host == "0.0.0.0"
         assert_refused(await ask(proxy, chat()), 401)

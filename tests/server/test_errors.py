@@ -40,7 +40,7 @@ async def test_a_defect_before_the_answer_is_a_500_in_our_envelope(
 ) -> None:
     async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
         with monkeypatch.context() as patch, capture_logs() as logged:
-            _break(patch, handler, "parse_chat")
+            _break(patch, handler, "read_json")
             got = await ask(proxy, chat(stream=stream), headers={"x-request-id": "mine"})
         assert got.status == 500
         error = assert_envelope(got, code="internal_error")
@@ -57,7 +57,7 @@ async def test_a_defect_behind_the_first_bytes_cuts_the_connection(monkeypatch: 
         upstream.script(text_stream("one two three four").paced(0.02))
         client = await RawClient.to(proxy)
         with monkeypatch.context() as patch, capture_logs() as logged:
-            _break(patch, handler, "encode_chunk", after=2)
+            _break(patch, handler.EventStream, "write", after=2)
             await client.send(chat())
             seen = await _rest(client)
         client.close()

@@ -338,7 +338,7 @@ async def test_a_whole_answer_has_exactly_these_headers() -> None:
 
 async def test_every_route_has_an_id_and_our_name() -> None:
     async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
-        for path in ("/", "/ui/page.css", "/health", "/ready", "/metrics", "/openapi.json", "/v1/models", "/nothing"):
+        for path in ("/", "/ui/theme.js", "/health", "/ready", "/metrics", "/openapi.json", "/v1/models", "/nothing"):
             got = await read(proxy, path)
             assert got.headers["x-request-id"]
             assert got.headers["server"] == "llms"

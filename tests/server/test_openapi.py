@@ -47,7 +47,7 @@ from llms.testing.fake_upstream import (
 DOCUMENT = json.loads((Path(llms.server.__file__).parent / "openapi.json").read_text())
 SCHEMAS = Registry().with_resource("doc:", Resource.from_contents(DOCUMENT, default_specification=DRAFT202012))
 EVERYWHERE = {"server", "x-content-type-options", "vary"}
-TRANSPORT = {"content-type", "content-length", "transfer-encoding", "date", "connection"}
+TRANSPORT = {"content-type", "content-encoding", "content-length", "transfer-encoding", "date", "connection"}
 CATCH_ALL = "/{path}"
 HELLO = {"model": "echo/echo", "messages": [{"role": "user", "content": "one two"}]}
 ASKED = {"model": "up/fake-model", "messages": [{"role": "user", "content": "hi"}]}
@@ -168,7 +168,7 @@ def test_routes_without_v1_are_described_as_their_twins(method: str, path: str) 
 async def test_routes_without_security_are_those_that_need_no_key() -> None:
     async with running("keys: {required: true, static: [secret-of-a-caller]}") as client:
         for method, path, operation in operations():
-            async with client.request(method, path.replace("{id}", "x").replace("{path}", "page.css")) as answer:
+            async with client.request(method, path.replace("{id}", "x").replace("{path}", "theme.js")) as answer:
                 is_open = answer.status != 401
             assert is_open == (operation.get("security") == []), f"{method} {path}"
 
@@ -361,7 +361,7 @@ async def test_a_relayed_whole_answer_is_as_described(script: Script) -> None:
         ("GET", "/metrics", "/metrics"),
         ("GET", "/openapi.json", "/openapi.json"),
         ("GET", "/", "/"),
-        ("GET", "/ui/{path}", "/ui/page.css"),
+        ("GET", "/ui/{path}", "/ui/theme.js"),
     ],
 )
 async def test_a_page_or_list_is_as_described(method: str, path: str, url: str) -> None:

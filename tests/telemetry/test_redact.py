@@ -107,3 +107,15 @@ def test_nesting_has_a_floor() -> None:
     circle: dict[str, object] = {}
     circle["again"] = circle
     assert "…" in repr(without_secrets(circle))
+
+
+def test_learnt_secrets_stay_through_updates_and_are_bounded() -> None:
+    redactor = Redactor(["configured-secret"])
+    redactor.learn(["learnt-secret-one", "learnt-secret-two"])
+    redactor.update(["other-configured-secret"])
+    assert redactor.text("learnt-secret-one learnt-secret-two") == "*** ***"
+    assert redactor.text("configured-secret other-configured-secret") == "configured-secret ***"
+    for number in range(400):
+        redactor.learn([f"learnt-secret-{number:04}", "learnt-secret-one"])
+    assert redactor.text("learnt-secret-one learnt-secret-0399 learnt-secret-two") == "*** *** learnt-secret-two"
+    assert len(redactor.needles) <= 2 + 256

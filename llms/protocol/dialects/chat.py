@@ -1,0 +1,57 @@
+"""OpenAI's chat completions: the dialect that is relayed, so that there is next to nothing to translate."""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+from llms.protocol import json
+from llms.protocol.chat import ChatRequest, Chunk, Completion
+from llms.protocol.dialects import Dialect, Telling, Told
+from llms.protocol.envelope import envelope
+from llms.protocol.errors import LlmsError
+from llms.protocol.parse import parse_chat
+from llms.protocol.sse import DONE, encode, encode_chunk, escape_separators
+
+
+def _chunk(chunk: Chunk, /) -> bytes:
+    data = chunk.wire
+    if data is None:
+        data = encode_chunk(chunk)
+    return data if data.isascii() else escape_separators(data)
+
+
+@final
+class _Relay:
+    """What all streams share: nothing has to be remembered."""
+
+    __slots__ = ()
+    chunk = staticmethod(_chunk)
+
+    def end(self, chunk: Chunk, told: Told, /) -> bytes:
+        return _chunk(chunk) + DONE
+
+    def error(self, error: LlmsError, /) -> bytes:
+        return encode(escape_separators(json.dumps(envelope(error))))
+
+
+@final
+class ChatDialect:
+    """Chat completions as they are."""
+
+    __slots__ = ("_relay",)
+    opt_in: ClassVar[bool] = True
+    parse = staticmethod(parse_chat)
+
+    def __init__(self) -> None:
+        self._relay = _Relay()
+
+    def whole(self, completion: Completion, told: Told, /) -> bytes:
+        """Return the upstream's own text."""
+        return escape_separators(completion.payload)
+
+    def telling(self, request: ChatRequest, /) -> Telling:
+        """Return what passes chunks on as they are."""
+        return self._relay
+
+
+_: Dialect = ChatDialect()

@@ -1,0 +1,240 @@
+"""What usage rows come to: sums and percentiles over a time, in steps and by group. Only SQL that any SQLite knows.
+
+A request counts at the time it began. Percentiles are read from a histogram whose cells are 24 % wide, between the
+least and the greatest value of the cell: exact where a cell holds one value, a few percent off at most.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, final
+
+Group = Literal["model", "provider", "key"]
+_NAMES: Final[Mapping[Group, str]] = {
+    "model": "CASE WHEN model = '' THEN '' ELSE provider || '/' || model END",
+    "provider": "provider",
+    "key": "key_id",
+}
+SPARSE: Final = 64
+"""Every so many rows one is in the index of times: one of all rows would make storing a row a fifth dearer."""
+_STRETCH: Final = 2 * SPARSE
+"""Ids between two rows of the index that count, where one between them was stored under a wrong clock."""
+INDEX: Final = f"CREATE INDEX requests_ended ON requests (started + duration) WHERE id % {SPARSE} = 0"
+_ENDED: Final = f"SELECT min(id), max(id) FROM requests WHERE id % {SPARSE} = 0 AND started + duration"  # noqa: S608
+"""Asked for both at once, SQLite reads them from the index; for one of them it would walk through the table."""
+_SLACK: Final = 3600.0
+"""Seconds by which rows may be stored out of the order in which their requests ended."""
+_LONGEST: Final = 86_400.0
+"""Seconds that a request may have run to be found in a time long gone."""
+_WHERE: Final = "id BETWEEN :first AND :last AND started >= :start AND started < :end"
+_SHORTEST: Final = 0.1
+"""Seconds of writing from which on its speed means anything."""
+_WRITES: Final = f"outcome = 'ok' AND stream AND duration - ttft >= {_SHORTEST}"
+_SUMS: Final = (
+    "count(*)",
+    "sum(outcome IN ('error', 'truncated'))",
+    "sum(outcome = 'cancelled')",
+    "total(prompt_tokens)",
+    "total(completion_tokens)",
+    "total(cached_tokens)",
+    "total(reasoning_tokens)",
+    f"total(CASE WHEN {_WRITES} THEN completion_tokens END)",
+    f"total(CASE WHEN {_WRITES} THEN duration - ttft END)",
+)
+"""In the order of `Figures`, tokens and seconds of writing last. Upstreams tell tokens: no sum of them may overflow."""
+_TTFT: Final = "CASE WHEN stream THEN ttft END"
+"""Of a whole answer nobody sees a first token."""
+_DURATION: Final = "CASE WHEN outcome = 'ok' THEN duration END"
+_LEAST, _WIDTH, _CELLS = 0.001, 1.24, 64
+"""Cells of the histograms: the first ends at a millisecond, the last but one at ten minutes."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked: the time from `start` up to `end`, in Unix seconds, in steps of `step` seconds."""
+
+    start: float
+    end: float
+    step: float
+    group: Group | None = None
+    only: str | None = None
+    """The one group that counts."""
+    most_groups: int = 50
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What some requests come to; times are seconds, None where there is nothing to measure."""
+
+    requests: int = 0
+    errors: int = 0
+    cancelled: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    ttft_p50: float | None = None
+    ttft_p95: float | None = None
+    duration_p50: float | None = None
+    duration_p95: float | None = None
+    tokens_per_second: float | None = None
+    """While the text of a stream is written, waiting left out."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The whole, or one group of it: figures of all of it, and of each step that has any, by its start."""
+
+    totals: Figures = Figures()
+    series: Mapping[float, Figures] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The answer to a query; groups by their name, the one with most requests first."""
+
+    whole: Part = Part()
+    groups: Mapping[str, Part] = field(default_factory=dict)
+    rest: Part | None = None
+    """Groups beyond the most that were asked for, taken together."""
+
+
+def report(database: sqlite3.Connection, query: Query) -> Report:
+    """Work out a report; raise sqlite3.Error."""
+    values = _values(database, query)
+    name = _NAMES[query.group] if query.group is not None else "''"
+    where = f"{_WHERE} AND {name} = :only" if query.only is not None and query.group is not None else _WHERE
+    names = _most_used(database, name, where, values | {"most": query.most_groups})
+    chosen = f"CASE WHEN {name} IN ({', '.join(f':g{at}' for at in range(len(names)))}) THEN {name} END"
+    values |= {f"g{at}": each for at, each in enumerate(names)}
+    tallies = _tallies(database, chosen, where, values)
+    whole = _part(tallies.items(), query)
+    if query.group is None:
+        return Report(whole)
+    parts = {each: _part(((at, t) for at, t in tallies.items() if at[0] == each), query) for each in names}
+    rest = [(at, tally) for at, tally in tallies.items() if at[0] is None]
+    return Report(whole, parts, _part(rest, query) if rest else None)
+
+
+def _values(database: sqlite3.Connection, query: Query) -> dict[str, object]:
+    """Return the values of the statements, with the ids between which all rows of the time lie."""
+    first, newest = database.execute(f"{_ENDED} >= ?", (query.start - _SLACK,)).fetchone()
+    _, last = database.execute(f"{_ENDED} < ?", (query.end + _LONGEST,)).fetchone()
+    if first is None:
+        [newest] = database.execute("SELECT max(id) FROM requests").fetchone()
+    return {
+        "first": (first or newest or 0) - _STRETCH,
+        "last": (last or 0) + _STRETCH,
+        "start": query.start,
+        "end": query.end,
+        "step": query.step,
+        "only": query.only,
+    }
+
+
+def _most_used(database: sqlite3.Connection, name: str, where: str, values: Mapping[str, object]) -> list[str]:
+    statement = f"SELECT {name}, count(*) FROM requests WHERE {where} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :most"  # noqa: S608
+    return [each for each, _ in database.execute(statement, values)]
+
+
+_Cell = tuple[int, float, float]
+"""How many values, the least and the greatest."""
+_Histogram = dict[int, _Cell]
+
+
+@final
+class _Tally:
+    """Sums and histograms of some rows, which can be added to others."""
+
+    __slots__ = ("durations", "sums", "ttfts")
+
+    def __init__(self) -> None:
+        self.sums: list[float] = [0] * len(_SUMS)
+        self.ttfts: _Histogram = {}
+        self.durations: _Histogram = {}
+
+    def add(self, other: _Tally) -> None:
+        self.sums = [one + more for one, more in zip(self.sums, other.sums, strict=True)]
+        for mine, others in ((self.ttfts, other.ttfts), (self.durations, other.durations)):
+            for place, cell in others.items():
+                known = mine.get(place)
+                mine[place] = cell if known is None else _joined(cell, known)
+
+    def figures(self) -> Figures:
+        *counts, tokens, seconds = self.sums
+        times = [_percentile(cells, share) for cells in (self.ttfts, self.durations) for share in (0.5, 0.95)]
+        speed = tokens / seconds if seconds and tokens else None
+        values: list[Any] = [*map(int, counts), *times, speed]
+        return Figures(*values)
+
+
+def _joined(one: _Cell, other: _Cell) -> _Cell:
+    return one[0] + other[0], min(one[1], other[1]), max(one[2], other[2])
+
+
+_Place = tuple[str | None, int]
+"""A group, None for the rest, and the number of a step."""
+
+
+def _tallies(
+    database: sqlite3.Connection, chosen: str, where: str, values: Mapping[str, object]
+) -> dict[_Place, _Tally]:
+    place = f"{chosen}, CAST((started - :start) / :step AS INTEGER)"
+    tallies: dict[_Place, _Tally] = {}
+    statement = f"SELECT {place}, {', '.join(_SUMS)} FROM requests WHERE {where} GROUP BY 1, 2"  # noqa: S608
+    for group, step, *sums in database.execute(statement, values):
+        tally = tallies[group, step] = _Tally()
+        tally.sums = sums
+    for value, histogram in ((_TTFT, "ttfts"), (_DURATION, "durations")):
+        cells = f"{place}, {_cell_of('v')}, count(*), min(v), max(v)"
+        source = f"(SELECT *, {value} AS v FROM requests WHERE {where})"  # noqa: S608
+        statement = f"SELECT {cells} FROM {source} WHERE v IS NOT NULL GROUP BY 1, 2, 3"  # noqa: S608
+        for group, step, cell, *found in database.execute(statement, values):
+            getattr(tallies[group, step], histogram)[cell] = found
+    return tallies
+
+
+def _part(tallies: Iterable[tuple[_Place, _Tally]], query: Query) -> Part:
+    totals = _Tally()
+    steps: dict[int, _Tally] = {}
+    for (_, step), tally in tallies:
+        totals.add(tally)
+        steps.setdefault(step, _Tally()).add(tally)
+    series = {query.start + step * query.step: steps[step].figures() for step in sorted(steps)}
+    return Part(totals.figures(), series)
+
+
+def _percentile(cells: _Histogram, share: float) -> float | None:
+    """Return the value that this share of all values does not exceed (nearest rank)."""
+    rank = math.ceil(share * sum(count for count, _, _ in cells.values()))
+    for place in sorted(cells):
+        count, least, greatest = cells[place]
+        if rank <= count:
+            return least + (greatest - least) * (rank - 1) / max(1, count - 1)
+        rank -= count
+    return None
+
+
+def _cell_of(value: str) -> str:
+    """Return SQL for the number of the cell that a value falls into: a tree of comparisons, as there is no log()."""
+    bounds = [_LEAST * _WIDTH**number for number in range(_CELLS - 1)]
+
+    def tree(low: int, high: int) -> Iterator[str]:
+        if low == high:
+            yield str(low)
+            return
+        middle = (low + high) // 2
+        yield f"CASE WHEN {value} < {bounds[middle]:.6g} THEN "
+        yield from tree(low, middle)
+        yield " ELSE "
+        yield from tree(middle + 1, high)
+        yield " END"
+
+    return "".join(tree(0, _CELLS - 1))
