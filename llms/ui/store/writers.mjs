@@ -1,0 +1,75 @@
+// Who writes a message: one tab, for as long as it lives. The others learn when it is gone, by a Web Lock that the browser
+// frees, or where there are none (a page over plain HTTP) by asking, which a writer answers.
+//
+//   hold(id)             resolves with a function that lets go
+//   watch(id, onGone)    calls back once nobody holds it; returns a function that stops watching
+
+export function writersOf({ channel, locks = globalThis.navigator?.locks, timers = globalThis }) {
+  return locks ? new LockedWriters(locks) : new AskedWriters(channel, timers);
+}
+
+const PERIOD = 2000; // milliseconds between two questions
+const PATIENCE = 2; // questions without an answer
+
+class LockedWriters {
+  #locks;
+
+  constructor(locks) {
+    this.#locks = locks;
+  }
+
+  hold(id) {
+    return new Promise((taken) => {
+      this.#locks.request(nameOf(id), () => new Promise((free) => taken(free))).catch(() => taken(() => {}));
+    });
+  }
+
+  watch(id, onGone) {
+    const leaving = new AbortController();
+    const { signal } = leaving;
+    this.#locks.request(nameOf(id), { signal }, () => signal.aborted || onGone()).catch(() => {});
+    return () => leaving.abort();
+  }
+}
+
+class AskedWriters {
+  #channel;
+  #timers;
+  #held = new Set();
+  #watched = new Map();
+
+  constructor(channel, timers) {
+    this.#channel = channel;
+    this.#timers = timers;
+    channel.on("who_writes", (id) => this.#held.has(id) && channel.say("i_write", id));
+    channel.on("i_write", (id) => this.#watched.get(id)?.forEach((watch) => (watch.silent = 0)));
+  }
+
+  async hold(id) {
+    this.#held.add(id);
+    return () => this.#held.delete(id);
+  }
+
+  watch(id, onGone) {
+    const watch = { silent: 0, timer: null };
+    if (!this.#watched.has(id)) this.#watched.set(id, new Set());
+    this.#watched.get(id).add(watch);
+    const stop = () => {
+      this.#timers.clearTimeout(watch.timer);
+      this.#watched.get(id)?.delete(watch);
+    };
+    const ask = () => {
+      if (this.#held.has(id)) watch.silent = 0;
+      else if (watch.silent >= PATIENCE) return stop(), onGone();
+      watch.silent += 1;
+      this.#channel.say("who_writes", id);
+      watch.timer = this.#timers.setTimeout(ask, PERIOD);
+    };
+    ask();
+    return stop;
+  }
+}
+
+function nameOf(id) {
+  return `llms-writes-${id}`;
+}
