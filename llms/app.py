@@ -20,7 +20,7 @@ from llms.config.diff import diff
 from llms.config.entered import EnteredKeys, keys_file
 from llms.config.fixed import as_started
 from llms.config.model import Config
-from llms.downloads.puller import Puller
+from llms.downloads import new_puller
 from llms.gateway import Fleet, Gateway
 from llms.gateway.assemble import assemble, dropped
 from llms.gateway.changes import Change, EnterKey, apply
@@ -165,7 +165,7 @@ class Engine:
             refresh=self._listing.refresh,
             clock=time.monotonic,
             now=time.time,
-            puller=Puller(place, self._environ),
+            puller=lambda: new_puller(place, self._environ),
             roster=self._roster,
             change=self.change,
             ask=self._listing.ask,

@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 
-from llms.server.access import Handler
-from llms.server.live_requests import LiveRequests
-from llms.server.local_models import LocalModels
-from llms.server.provider_trial import ProviderTrial
-from llms.server.providers import Providers
-from llms.server.pull import Pull
+from aiohttp import web
+
+from llms.server.access import Access, Handler
 from llms.server.services import Services
-from llms.server.settings import Settings
-from llms.server.usage_page import UsagePage
 
 
 def add_api_routes(route: Callable[[str, str, Handler], None], services: Services) -> None:
-    """Fill it with `route(method, path, handler)`; none of these is public."""
-    local, providers = LocalModels(services), Providers(services)
-    usage, live = UsagePage(services), LiveRequests(services)
+    """Fill it with `route(method, path, handler)`; none of these is public.
 
-    route("GET", "/api/models", local.list_all)
-    route("POST", "/api/models/{id:.+}/load", local.load)
-    route("DELETE", "/api/models/{id:.+}/load", local.unload)
-    route("DELETE", "/api/models/{id:.+}", local.remove)
-    route("POST", "/api/pull", Pull(services).post)
+    Their code is imported when the first of them is asked: many servers never are, and need not have it in memory.
+    """
 
-    route("GET", "/api/settings", Settings(services).get)
+    def later(place: str) -> Handler:
+        return _later(place, services)
 
-    route("GET", "/api/providers", providers.list_all)
-    route("PATCH", "/api/providers/{name}", providers.switch)
-    route("PUT", "/api/providers/{name}/key", providers.enter_key)
-    route("DELETE", "/api/providers/{name}/key", providers.forget_key)
-    route("POST", "/api/providers/{name}/test", ProviderTrial(services).post)
+    route("GET", "/api/models", later("local_models.LocalModels.list_all"))
+    route("POST", "/api/models/{id:.+}/load", later("local_models.LocalModels.load"))
+    route("DELETE", "/api/models/{id:.+}/load", later("local_models.LocalModels.unload"))
+    route("DELETE", "/api/models/{id:.+}", later("local_models.LocalModels.remove"))
+    route("POST", "/api/pull", later("pull.Pull.post"))
 
-    route("GET", "/api/usage", usage.report)
-    route("GET", "/api/usage/requests", usage.rows)
+    route("GET", "/api/settings", later("settings.Settings.get"))
 
-    route("GET", "/api/requests", live.list_all)
-    route("DELETE", "/api/requests/{id}", live.cancel)
+    route("GET", "/api/providers", later("providers.Providers.list_all"))
+    route("PATCH", "/api/providers/{name}", later("providers.Providers.switch"))
+    route("PUT", "/api/providers/{name}/key", later("providers.Providers.enter_key"))
+    route("DELETE", "/api/providers/{name}/key", later("providers.Providers.forget_key"))
+    route("POST", "/api/providers/{name}/test", later("provider_trial.ProviderTrial.post"))
+
+    route("GET", "/api/usage", later("usage_page.UsagePage.report"))
+    route("GET", "/api/usage/requests", later("usage_page.UsagePage.rows"))
+
+    route("GET", "/api/requests", later("live_requests.LiveRequests.list_all"))
+    route("DELETE", "/api/requests/{id}", later("live_requests.LiveRequests.cancel"))
+
+
+def _later(place: str, services: Services) -> Handler:
+    """Return a handler that is looked up, as `module.Class.method` of this package, when it is first asked."""
+    module, kind, method = place.split(".")
+    found: list[Handler] = []
+
+    async def handler(request: web.Request, access: Access) -> web.StreamResponse:
+        if not found:
+            made = getattr(importlib.import_module(f"llms.server.{module}"), kind)(services)
+            found.append(getattr(made, method))
+        return await found[0](request, access)
+
+    return handler

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from aiohttp import web
 
-from llms.downloads.shelf import Stored
 from llms.protocol import json
 from llms.protocol.errors import NotFound, excerpt
 from llms.server.access import Access
 from llms.server.local_states import holder_of, holders, row, unloaded
 from llms.server.services import Services
+
+if TYPE_CHECKING:
+    from llms.downloads.shelf import Stored
 
 _IN_MEMORY: Final = ("loading", "loaded")
 
@@ -27,7 +29,7 @@ class LocalModels:
 
     async def list_all(self, request: web.Request, access: Access) -> web.Response:
         """Answer every model of the providers that hold models in memory, and every other downloaded file."""
-        stored = {each.name.lower(): each for each in await asyncio.to_thread(self._services.puller.shelf.models)}
+        stored = {each.name.lower(): each for each in await asyncio.to_thread(self._services.puller().shelf.models)}
         rows = [
             row(holder.name, state, stored.get(state.id.lower()))
             for holder in holders(self._services)
@@ -67,7 +69,7 @@ class LocalModels:
         provider, _, rest = wanted.partition("/")
         is_held = any(holder.name == provider for holder in holders(self._services))
         name = rest if is_held and rest else wanted
-        shelf = self._services.puller.shelf
+        shelf = self._services.puller().shelf
         stored = await asyncio.to_thread(shelf.find, name)
         if stored is not None:
             await self._let_go(stored)

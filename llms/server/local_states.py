@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
-from llms.downloads.shelf import Stored
 from llms.gateway import Member
 from llms.protocol.errors import LlmsError, ModelNotFound, excerpt
 from llms.protocol.local import ModelState
 from llms.providers.base import SupportsLoading
 from llms.server.services import Services
+
+if TYPE_CHECKING:
+    from llms.downloads.shelf import Stored
 
 _PATIENCE: Final = 5.0
 """Seconds that a provider may take to list its models."""

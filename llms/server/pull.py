@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict, dataclass
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from aiohttp import web
 
-from llms.downloads.progress import Progress
-from llms.downloads.puller import Pulled
 from llms.protocol import json
 from llms.protocol.errors import InvalidRequest, LlmsError
 from llms.protocol.sse import encode
@@ -19,6 +17,10 @@ from llms.server.errors import body
 from llms.server.event_stream import EventStream
 from llms.server.local_states import holders
 from llms.server.services import Services
+
+if TYPE_CHECKING:
+    from llms.downloads.progress import Progress
+    from llms.downloads.puller import Pulled
 
 _LONGEST: Final = 16 * 1024
 """Bytes of a body."""
@@ -99,7 +101,7 @@ class Pull:
     async def _pull(self, order: Order) -> Pulled | LlmsError:
         """Return the error, too: nobody may be there any more to take it."""
         try:
-            return await self._services.puller.pull(
+            return await self._services.puller().pull(
                 order.source, name=order.name, sha256=order.sha256, is_guarded=True, report=order.note
             )
         except LlmsError as error:

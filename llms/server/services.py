@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llms.config.model import Config
-from llms.downloads.puller import Puller
 from llms.gateway import Gateway, Member
 from llms.gateway.changes import Change
 from llms.gateway.roster import Roster
@@ -21,6 +20,9 @@ from llms.server.request_ids import RequestIds
 from llms.server.running import Running
 from llms.stores.base import NoUsage, UsageStore
 from llms.tasks import Tasks
+
+if TYPE_CHECKING:
+    from llms.downloads.puller import Puller
 
 
 @dataclass(slots=True)
@@ -39,8 +41,8 @@ class Services:
     """Asks the providers what they serve, where that is not known or old."""
     clock: Callable[[], float]
     now: Callable[[], float]
-    puller: Puller
-    """Brings models into the data directory."""
+    puller: Callable[[], Puller]
+    """Returns who brings models into the data directory, made when it is first asked for."""
     roster: Roster
     """Every provider, those left out as well, and where each comes from."""
     change: Callable[[Change], Coroutine[Any, Any, None]]
