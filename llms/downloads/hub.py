@@ -76,6 +76,8 @@ class Hub:
             raise self._refused(refusal, repo) from None
         except (errors.HTTPError, OSError) as failure:
             raise UpstreamUnreachable(f"{self.place} cannot be reached ({type(failure).__name__}).") from None
+        except ImportError as missing:
+            raise NotSupported(f"The proxy to {self.place} needs a library that is missing: {missing}") from None
         except (ValueError, TypeError, KeyError, AttributeError):
             raise UpstreamProtocolError(f"{self.place} does not answer like the hub. Is HF_ENDPOINT right?") from None
 
@@ -130,8 +132,8 @@ async def _apart(work: Callable[[], Result]) -> Result:
     def run() -> None:
         try:
             tell = partial(done.set_result, work())
-        except LlmsError as refused:
-            tell = partial(done.set_exception, refused)
+        except BaseException as failure:  # whatever it is, who waits must hear of it
+            tell = partial(done.set_exception, failure)
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(lambda: done.done() or tell())
 

@@ -12,7 +12,7 @@ SUFFIX: Final = ".gguf"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}", re.ASCII)
 _RESERVED: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 """Names of devices on Windows, whatever follows the first dot."""
-_PART: Final = re.compile(r"(?P<name>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})")
+_PART: Final = re.compile(r"(?P<name>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})", re.ASCII)
 """How llama.cpp names the files of a model that is split."""
 
 
@@ -32,15 +32,16 @@ def checked_name(text: str, *, hint: str = "") -> str:
     if not is_name(name):
         raise InvalidRequest(
             f"{excerpt(text)!r} cannot be the name of a model: up to 120 letters, digits and . _ + - "
-            f"that begin with a letter or digit, and no device of Windows.{hint}",
+            f"that begin with a letter or digit, no device of Windows, and no part like -00001-of-00002.{hint}",
             param="name",
         )
     return name
 
 
 def is_name(text: str) -> bool:
-    """Tell whether a text may be the name of a model, here and on every other system."""
-    return bool(_NAME.fullmatch(text)) and not _RESERVED.fullmatch(text) and not text.endswith(".")
+    """Tell whether a text may be the name of a model, here and on every other system, and not that of a part."""
+    is_file = bool(_NAME.fullmatch(text)) and not _RESERVED.fullmatch(text) and not text.endswith(".")
+    return is_file and part_of(text + SUFFIX).name == text
 
 
 def checked_path(path: str) -> str:
@@ -55,7 +56,9 @@ def part_of(file_name: str) -> Part:
     """Read the name of a GGUF file: `a-00002-of-00003.gguf` is the second of three."""
     stem = file_name[: -len(SUFFIX)]
     found = _PART.fullmatch(stem)
-    return Part(stem) if found is None else Part(found["name"], int(found["number"]), int(found["count"]))
+    if found is None or not int(found["count"]):
+        return Part(stem)
+    return Part(found["name"], int(found["number"]), int(found["count"]))
 
 
 def file_names(name: str, count: int) -> tuple[str, ...]:

@@ -39,13 +39,14 @@ class UrlSource:
         last = unquote(urlsplit(self.url).path).rpartition("/")[2]
         if not last.lower().endswith(SUFFIX):
             raise InvalidRequest(f"The address does not say how the model is called.{_NAME_IT}", param="name")
-        if part_of(last).count > 1:
+        part = part_of(last)
+        if part.count > 1:
             raise InvalidRequest(
                 "The address is one file of a model that is split. Pull it from the hub as hf:owner/repo, "
                 "which takes all of them, or merge them with llama-gguf-split.",
                 param="source",
             )
-        return checked_name(last, hint=_NAME_IT)
+        return checked_name(part.name, hint=_NAME_IT)
 
 
 @final

@@ -137,7 +137,7 @@ def redirected(place: str, location: str, *, asked: str) -> str:
         target, scheme, host, port = "", "", "", 0
     if not location or scheme not in ("http", "https") or not host or not port:
         raise UpstreamProtocolError(f"{shown(asked)} was redirected to no address of the web.")
-    if scheme == "http" and place.startswith("https:"):
+    if scheme == "http" and origin(place)[0] == "https":
         raise UpstreamProtocolError(f"{shown(asked)} was redirected from https to http, which is refused.")
     return target
 

@@ -54,8 +54,7 @@ def _write_own(embeddings: Embeddings, request: EmbeddingRequest, provider: str)
         _wrong(provider, f"holds {len(vectors)} vectors for {len(request.inputs)} inputs")
     texts: list[bytes | memoryview] = []
     for vector in vectors:
-        if not math.isfinite(sum(vector)):
-            _wrong(provider, "holds a vector with something in it that is no number")
+        _require_numbers(vector, provider)
         vector = vector if request.dimensions is None else shortened(vector, request.dimensions)
         texts.append(_in_form(array("f", vector), wanted) if wanted == "base64" else json.dumps(list(vector)))
         yield
@@ -63,6 +62,16 @@ def _write_own(embeddings: Embeddings, request: EmbeddingRequest, provider: str)
     told = {"prompt_tokens": usage.prompt_tokens, "total_tokens": usage.prompt_tokens}
     head = {"object": "list", "model": embeddings.model or request.model, "usage": told}
     return Written(_joined(head, [{"object": "embedding"}] * len(texts), texts), embeddings.usage)
+
+
+def _require_numbers(vector: Sequence[float], provider: str) -> None:
+    """Raise UpstreamProtocolError for a vector with something else in it: llama.cpp writes null for NaN."""
+    try:
+        fit = math.isfinite(sum(vector))
+    except TypeError:
+        fit = False
+    if not fit:
+        _wrong(provider, "holds a vector with something in it that is no number")
 
 
 def shortened(vector: Sequence[float], dimensions: int) -> Sequence[float]:
@@ -119,6 +128,7 @@ def _read(body: bytes, count: int, request: EmbeddingRequest, provider: str) -> 
         if not numbers:
             _wrong(provider, f"holds neither numbers nor base64 of them in vector {len(texts)}")
         if _FORMS[text[0]] != wanted:
+            _require_numbers(numbers, provider)
             text, as_asked = memoryview(_in_form(numbers, wanted)), False
         rest += [body[end:start], b"%d" % len(texts)]
         texts.append(text)

@@ -84,10 +84,10 @@ class Pull:
         try:
             while not work.done():
                 await asyncio.wait([work], timeout=_PERIOD)
-                if order.progress is not None and not work.done():
+                latest, order.progress = order.progress, None
+                if latest is not None and not work.done():
                     await events.commit()
-                    await events.write(encode(json.dumps(asdict(order.progress))))
-                    order.progress = None
+                    await events.write(encode(json.dumps(asdict(latest))))
             outcome = work.result()
         finally:
             # The pull ends with its client; the part of the file that came stays.

@@ -20,9 +20,21 @@ export function SettingsDialog({ section = "general", onClose }) {
   const shown = SECTIONS.filter(isOffered);
   const open = shown.some((each) => each.name === name) ? name : "general";
   useEffect(() => document.getElementById(`tab-${open}`).scrollIntoView({ block: "nearest", inline: "center" }), [open]);
-  return html`<${Dialog} class="wide full settings-dialog" title=${t("settings.title")} data-testid="settings-dialog" onClose=${onClose}>
+  return html`<${Dialog}
+    class="wide full settings-dialog"
+    title=${t("settings.title")}
+    isModal=${false}
+    data-testid="settings-dialog"
+    onClose=${onClose}
+  >
     <div class="settings">
-      <div class="settings-nav" role="tablist" aria-label=${t("settings.title")} aria-orientation="vertical" onKeyDown=${(event) => step(event, shown, open, setName)}>
+      <div
+        class="settings-nav"
+        role="tablist"
+        aria-label=${t("settings.title")}
+        aria-orientation="vertical"
+        onKeyDown=${(event) => step(event, shown, open, setName)}
+      >
         ${shown.map(({ name: each, label, icon }) => tab(each, t(label), icon, each === open, () => setName(each)))}
       </div>
       <div class="settings-panel" role="tabpanel" id="settings-panel" aria-labelledby=${`tab-${open}`} tabindex="-1" key=${open}>

@@ -11,9 +11,8 @@ import { Drafts } from "./store/drafts.mjs";
 import { Live } from "./store/live.mjs";
 import { byName, inOrder } from "./store/order.mjs";
 import { Records } from "./store/records.mjs";
-import { Channel } from "./store/sync.mjs";
 import { Tree } from "./store/tree.mjs";
-import { writersOf } from "./store/writers.mjs";
+import { Channel, writersOf } from "./store/tabs.mjs";
 
 let ours = null;
 
@@ -29,7 +28,7 @@ export class ThreadStore {
   #loading = null;
   #search = null;
 
-  // All optional. database: of openDatabase, or a promise of it; channel, writers: see store/sync.mjs, store/writers.mjs.
+  // All optional. database: of openDatabase, or a promise of it; channel, writers: see store/tabs.mjs.
   constructor({ database, channel = new Channel(), timers = globalThis, writers = writersOf({ channel, timers }), now = Date.now } = {}) {
     this.#records = new Records({ database: database ?? openDatabase().catch(inMemory), channel });
     this.#world = { records: this.#records, now, timers, pending: this.undos };

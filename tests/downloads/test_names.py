@@ -38,6 +38,8 @@ HOSTILE = [
     "trailing.",
     "a\u202eb",
     "*",
+    "part-00001-of-00002",
+    "part-00001-of-00001",
 ]
 
 
@@ -81,3 +83,7 @@ def test_parts_are_told_by_their_names() -> None:
     assert part_of("a-00002-of-00003.gguf") == Part("a", 2, 3)
     assert [part_of(name) for name in file_names("a", 3)] == [Part("a", number, 3) for number in (1, 2, 3)]
     assert file_names("a", 1) == ("a.gguf",)
+
+
+def test_a_part_of_nothing_is_a_whole_file() -> None:
+    assert part_of("a-00001-of-00000.gguf") == Part("a-00001-of-00000")

@@ -6,6 +6,7 @@ import pytest
 from yarl import URL
 
 from llms.downloads.proxies import proxy_options
+from llms.protocol.errors import InvalidRequest
 
 PROXY = {"https_proxy": "http://proxy:3128"}
 
@@ -46,3 +47,11 @@ def test_its_password_goes_into_a_header_of_its_own() -> None:
 
     assert found["proxy"] == URL("http://proxy:1")
     assert found["proxy_headers"] == {"Proxy-Authorization": "Basic bWU6cEBzcw=="}
+
+
+@pytest.mark.parametrize("proxy", ["http://me:secret@[bad", "http://me:secret@proxy:99999", "http://"])
+def test_one_that_is_no_address_is_told_without_its_password(proxy: str) -> None:
+    with pytest.raises(InvalidRequest, match="https_proxy") as refused:
+        proxy_options("https://host/a", {"https_proxy": proxy})
+
+    assert "secret" not in refused.value.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from unittest.mock import patch
 
@@ -299,3 +300,16 @@ async def test_names_that_the_hub_does_not_have(folder: Folder, repo_id: str) ->
 async def test_without_the_library_one_line_tells_how_to_get_it(folder: Folder) -> None:
     with patch.dict(sys.modules, {"huggingface_hub": None}), pytest.raises(NotSupported, match=r"'llms\[local\]'"):
         await folder.pull("hf:o/r")
+
+
+async def test_a_proxy_that_no_library_speaks_is_told_at_once(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    # Connections of earlier tests know no proxy.
+    pytest.importorskip("huggingface_hub").close_session()
+    for name in ("ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "socks5://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    folder.environ["HF_ENDPOINT"] = "http://hub.invalid"
+    with pytest.raises(NotSupported, match="library that is missing"):
+        await asyncio.wait_for(folder.pull("hf:o/r"), 20)

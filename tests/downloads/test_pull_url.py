@@ -10,6 +10,7 @@ import pytest
 from llms.protocol.errors import (
     Conflict,
     InternalError,
+    InvalidRequest,
     LlmsError,
     NotFound,
     UpstreamProtocolError,
@@ -363,3 +364,18 @@ async def test_two_models_come_at_once(hub: FakeHub, folder: Folder, url: str) -
     await asyncio.gather(folder.pull(url), folder.pull(f"{hub.url}/files/n.gguf"))
 
     assert folder.names == ["m.gguf", "n.gguf"]
+
+
+async def test_a_model_split_into_one_file_is_called_without_its_number(hub: FakeHub, folder: Folder) -> None:
+    hub.files["one-00001-of-00001.gguf"] = DATA
+    pulled = await folder.pull(f"{hub.url}/files/one-00001-of-00001.gguf")
+
+    assert pulled.model.name == "one"
+    assert folder.names == ["one.gguf"]
+
+
+async def test_a_name_of_a_part_is_refused_before_anything_comes(hub: FakeHub, folder: Folder, url: str) -> None:
+    with pytest.raises(InvalidRequest, match="no part"):
+        await folder.pull(url, name="mine-00001-of-00002")
+
+    assert (hub.seen, folder.names) == ([], [])

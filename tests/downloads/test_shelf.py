@@ -91,3 +91,12 @@ def test_what_the_disk_refuses_is_told(tmp_path: Path) -> None:
     assert (full.http_status, full.code) == (507, "insufficient_storage")
     assert "pull again" in full.message
     assert other.message == "/x/m.gguf.part: Permission denied."
+
+
+def test_a_file_that_counts_no_parts_is_one_model(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    shelf.folder.mkdir()
+    path = shelf.folder / "odd-00001-of-00000.gguf"
+    path.write_bytes(b"GGUF")
+
+    assert [(model.name, model.files) for model in shelf.models()] == [("odd-00001-of-00000", (path,))]

@@ -32,3 +32,8 @@ def test_it_may_not_lead_out_of_tls_or_of_the_web(location: str) -> None:
 def test_an_origin_has_its_usual_port() -> None:
     assert origin("https://Host/a") == origin("https://host:443") != origin("http://host") == origin("http://host:80")
     assert origin("http://host:8000") != origin("http://host:8001")
+
+
+def test_tls_is_kept_however_its_scheme_was_written() -> None:
+    with pytest.raises(UpstreamProtocolError, match="from https to http"):
+        redirected("HTTPS://a/b", "http://a/b", asked="HTTPS://a/b")

@@ -100,6 +100,10 @@ class TestAnAnswerOfAnUpstream:
         assert written(Embeddings(answers=[(1, body)]), asked(1)).payload == body
         assert vectors_of(written(Embeddings(answers=[(1, body)]), asked(1, "base64")).payload, "base64") == [[1, 2.5]]
 
+    def test_with_something_that_no_list_of_numbers_can_say_is_the_providers_failure(self) -> None:
+        with pytest.raises(UpstreamProtocolError, match="no number"):
+            written(Embeddings(answers=[(1, answer([[1.0, math.nan]], "base64"))]), asked(1))
+
     def test_may_escape_the_slashes_of_base64(self) -> None:
         vector = [-1.7014118346046923e38, 3.0]
         text = packed(vector)
@@ -260,8 +264,8 @@ class TestVectorsOfOurOwn:
         with pytest.raises(UpstreamProtocolError):
             written(Embeddings(vectors), asked(2))
 
-    @pytest.mark.parametrize("number", [math.nan, math.inf])
-    def test_with_something_that_is_no_number_are_the_providers_failure(self, number: float) -> None:
+    @pytest.mark.parametrize("number", [math.nan, math.inf, None])
+    def test_with_something_that_is_no_number_are_the_providers_failure(self, number: Any) -> None:
         with pytest.raises(UpstreamProtocolError):
             written(Embeddings([[1.0, number]]), asked(1))
 

@@ -81,4 +81,3 @@ async def palette(page: Page, query: str = "") -> Locator:
     await expect(dialog).to_be_visible()
     await dialog.get_by_role("combobox").fill(query)
     return dialog
-

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 
 const { BOOLEAN_FIELDS, FIELDS, STORAGE_KEY, applyLook, createSettings, resetSettings } = await import("../../llms/ui/settings.mjs");
-const { PARAMETERS, validParameters } = await import("../../llms/ui/run/parameters.mjs");
+const { PARAMETERS, validParameters } = await import("../../llms/ui/settings.mjs");
 
 // localStorage of one origin; each page hears what the others write.
 class Storage {

@@ -120,7 +120,7 @@ for (const locks of [true, false]) {
 }
 
 test("tabs without BroadcastChannel work alone", async () => {
-  const { Channel } = await import("../../llms/ui/store/sync.mjs");
+  const { Channel } = await import("../../llms/ui/store/tabs.mjs");
   const channel = new Channel({ BroadcastChannel: undefined });
   channel.tell({ store: "threads", id: "x", rev: 1 });
   channel.say("stop_writing", "x");

@@ -3,8 +3,8 @@
 import "./vendored.mjs";
 
 const { MemoryDatabase } = await import("../../llms/ui/store/memory.mjs");
-const { Channel } = await import("../../llms/ui/store/sync.mjs");
-const { writersOf } = await import("../../llms/ui/store/writers.mjs");
+const { Channel } = await import("../../llms/ui/store/tabs.mjs");
+const { writersOf } = await import("../../llms/ui/store/tabs.mjs");
 const { ThreadStore } = await import("../../llms/ui/threadStore.mjs");
 
 export const settle = async (turns = 20) => {

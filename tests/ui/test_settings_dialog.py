@@ -39,12 +39,34 @@ async def test_streaming_is_a_real_checkbox_that_is_kept(page: Page) -> None:
     await expect(box).not_to_be_checked()
 
 
+async def test_the_focus_stays_inside_and_goes_back(page: Page) -> None:
+    dialog = await setting(page, "Data")
+    for _ in range(12):
+        await page.keyboard.press("Tab")
+        await expect(dialog.locator(":focus")).to_have_count(1)
+    await dialog.get_by_role("tab", name="Data").focus()
+    await page.keyboard.press("ArrowUp")
+    await expect(dialog.get_by_role("tab", name="Local models")).to_be_focused()
+    await page.keyboard.press("Home")
+    await expect(dialog.get_by_role("checkbox", name="Enable Streaming")).to_be_visible()
+    await page.mouse.click(5, 5)
+    await expect(dialog).to_have_count(0)
+    await expect(page.get_by_test_id("settings-button")).to_be_focused()
+
+
 async def test_the_look_changes_at_once_and_is_there_before_the_page(page: Page) -> None:
     dialog = await setting(page, "Appearance")
     for name in ("Dark", "Rose", "Large", "Wide", "Compact"):
         await dialog.get_by_role("radio", name=name, exact=True).check()
     await dialog.get_by_role("checkbox", name="Less motion").check()
-    look = {"theme": "dark", "accent": "rose", "size": "large", "width": "wide", "density": "compact", "motion": "reduced"}
+    look = {
+        "theme": "dark",
+        "accent": "rose",
+        "size": "large",
+        "width": "wide",
+        "density": "compact",
+        "motion": "reduced",
+    }
     shown = "({...document.documentElement.dataset})"
     assert await page.evaluate(shown) == look
     await page.reload(wait_until="domcontentloaded")
@@ -200,7 +222,9 @@ async def test_providers_are_tested_switched_and_given_keys(visit: Visit, tmp_pa
 
 async def test_what_the_server_lacks_is_not_shown(server: Server, visit: Visit) -> None:
     async def absent(route: Route) -> None:
-        await route.fulfill(status=404, json={"error": {"message": "No.", "type": "x", "param": None, "code": "not_found"}})
+        await route.fulfill(
+            status=404, json={"error": {"message": "No.", "type": "x", "param": None, "code": "not_found"}}
+        )
 
     async with visit(server.proxy, expect=[REFUSED]) as page:
         await page.route(re.compile(r"//[^/]+/api/"), absent)
@@ -210,8 +234,17 @@ async def test_what_the_server_lacks_is_not_shown(server: Server, visit: Visit) 
         await expect(dialog.get_by_role("tab", name="Data")).to_be_visible()
 
 
-LOADED: Final = {"id": "local/tiny", "provider": "local", "state": "loaded", "problem": "", "memory_bytes": 204_000_000,
-                 "busy": 0, "idle_for": 1, "file": "tiny", "size": 98_000_000}
+LOADED: Final = {
+    "id": "local/tiny",
+    "provider": "local",
+    "state": "loaded",
+    "problem": "",
+    "memory_bytes": 204_000_000,
+    "busy": 0,
+    "idle_for": 1,
+    "file": "tiny",
+    "size": 98_000_000,
+}
 
 
 async def test_a_model_is_downloaded_loaded_and_deleted(server: Server, visit: Visit) -> None:
@@ -222,12 +255,17 @@ async def test_a_model_is_downloaded_loaded_and_deleted(server: Server, visit: V
         method, path = route.request.method, route.request.url.partition("/api/")[2]
         asked.append(f"{method} {path}")
         if path == "pull" and "broken" in (route.request.post_data or ""):
-            return await route.fulfill(status=404, json={"error": {"message": "No such model.", "type": "x", "param": None, "code": "model_not_found"}})
+            return await route.fulfill(
+                status=404,
+                json={"error": {"message": "No such model.", "type": "x", "param": None, "code": "model_not_found"}},
+            )
         if path == "pull":
             rows[:] = [{**LOADED, "state": "unloaded", "memory_bytes": None}]
             steps = [{"status": "downloading", "completed": n, "total": 10} for n in (1, 5)]
             steps.append({"status": "done", "model": "tiny", "id": "local/tiny", "size": 10})
-            return await route.fulfill(content_type="text/event-stream", body="".join(f"data: {json.dumps(step)}\n\n" for step in steps))
+            return await route.fulfill(
+                content_type="text/event-stream", body="".join(f"data: {json.dumps(step)}\n\n" for step in steps)
+            )
         if method == "DELETE":
             rows[:] = [] if path == "models/local/tiny" else [{**LOADED, "state": "unloaded", "memory_bytes": None}]
         elif method == "POST":
@@ -244,7 +282,7 @@ async def test_a_model_is_downloaded_loaded_and_deleted(server: Server, visit: V
         await dialog.get_by_role("button", name="Dismiss").first.click()
         await dialog.get_by_role("button", name="Download: SmolLM2 135M Instruct").click()
         await expect(dialog.get_by_text("tiny is ready")).to_be_visible()
-        entry = dialog.locator('[data-state]').filter(has_text="local/tiny")
+        entry = dialog.locator("[data-state]").filter(has_text="local/tiny")
         await entry.get_by_role("button", name="Load", exact=True).click()
         await expect(entry).to_contain_text("in memory · 204 MB of memory")
         await entry.get_by_role("button", name="Unload").click()
@@ -252,4 +290,9 @@ async def test_a_model_is_downloaded_loaded_and_deleted(server: Server, visit: V
         await entry.get_by_role("button", name="Delete: local/tiny").click()
         await entry.get_by_role("button", name="Really delete").click()
         await expect(dialog).to_contain_text("No model here yet.")
-    assert {"POST pull", "POST models/local/tiny/load", "DELETE models/local/tiny/load", "DELETE models/local/tiny"} <= {*asked}
+    assert {
+        "POST pull",
+        "POST models/local/tiny/load",
+        "DELETE models/local/tiny/load",
+        "DELETE models/local/tiny",
+    } <= {*asked}

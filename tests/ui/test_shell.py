@@ -15,7 +15,7 @@ from tests.ui.conftest import PHONE, Server, Visit
 from tests.ui.talk import complete, field, held, send
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page
+    from playwright.async_api import Locator, Page
 
 SOME: Final = (chat("Alpha"), chat("Beta", answer="The **needle** lies in the hay."), chat("Gamma"))
 
@@ -24,6 +24,13 @@ async def reloaded(page: Page) -> None:
     """Load the page again; what is awaited afterwards was kept."""
     await page.reload()
     await page.evaluate(STORE)
+
+
+async def edges(element: Locator) -> tuple[float, float]:
+    """Return where something begins and ends, in pixels from the left."""
+    box = await element.bounding_box()
+    assert box is not None
+    return box["x"], box["x"] + box["width"]
 
 
 async def test_a_chat_is_renamed_where_it_stands(page: Page) -> None:
@@ -192,7 +199,7 @@ async def test_the_sidebar_is_closed_and_made_wider_for_good(page: Page) -> None
         await page.keyboard.press("ArrowRight")
     await expect(edge).to_have_attribute("aria-valuenow", "328")
     await page.reload()
-    assert (await sidebar(page).bounding_box() or {})["width"] == 328
+    assert await edges(sidebar(page)) == (0, 328)
     await page.keyboard.press("Control+b")
     await expect(sidebar(page)).to_be_hidden()
     await page.reload()
@@ -225,12 +232,13 @@ async def test_the_list_speaks_the_language_of_the_page(server: Server, visit: V
         await side.locator(".thread").first.hover()
         await side.locator(".thread-menu").first.click()
         await expect(page.get_by_role("menuitem", name=words[1])).to_be_visible()
-        box = await side.bounding_box() or {}
-        assert (box["x"] == 0) is (language == "de")
+        assert ((await edges(side))[0] == 0) is (language == "de")
 
 
 async def test_a_thousand_chats_are_listed_and_searched_at_once(page: Page) -> None:
-    many = [chat(f"Chat {n}", answer=f"Answer {n}" + " needle" * (n == 500), at=1_700_000_000_000 + n) for n in range(1000)]
+    many = [
+        chat(f"Chat {n}", answer=f"Answer {n}" + " needle" * (n == 500), at=1_700_000_000_000 + n) for n in range(1000)
+    ]
     await fill(page, many)
     await reloaded(page)
     await expect(titles(page)).to_have_count(1000)

@@ -7,6 +7,7 @@ they begin with: twenty rules that each begin with one of two others take it sec
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final, final
 
@@ -115,8 +116,7 @@ class _Steps:
         self._empty: set[str] = set()
         """Rules that may stand for nothing."""
         self._known: dict[str, int] = {}
-        while sum(map(self._note_empty, rules)):
-            pass
+        self._note_empty()
 
     def of(self, name: str) -> int:
         """Return the steps of one rule; raise ValueError if it begins with itself."""
@@ -127,12 +127,24 @@ class _Steps:
             raise ValueError("a grammar whose rules do not begin with themselves")
         return self._known[name]
 
-    def _note_empty(self, name: str) -> bool:
-        """Tell whether a rule is newly found to be one that may stand for nothing."""
-        if name in self._empty or not any(all(map(self._may_miss, way)) for way in self._rules[name]):
-            return False
-        self._empty.add(name)
-        return True
+    def _note_empty(self) -> None:
+        """Find the rules that may stand for nothing, looking at each way once."""
+        found: list[str] = []
+        waiting: defaultdict[str, list[tuple[str, set[str | None]]]] = defaultdict(list)
+        for name, ways in self._rules.items():
+            for way in ways:
+                needed = {ref for ref, optional in way if not optional}
+                if not needed:
+                    found.append(name)
+                for ref in needed - {None}:
+                    waiting[str(ref)].append((name, needed))
+        while found:
+            if (empty := found.pop()) not in self._empty:
+                self._empty.add(empty)
+                for name, needed in waiting[empty]:
+                    needed.discard(empty)
+                    if not needed:
+                        found.append(name)
 
     def _may_miss(self, item: _Item) -> bool:
         ref, optional = item

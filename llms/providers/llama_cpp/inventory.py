@@ -115,7 +115,8 @@ class Inventory:
         read, stamp = self._facts(options)
         facts, problem = (None, str(read)) if isinstance(read, BadFile) else (read, "")
         if problem:
-            problem = f"cannot use the model file {options.path}: {problem}"
+            path = options.path.encode(errors="replace").decode()
+            problem = f"cannot use the model file {path}: {problem}"
         wanted = self._wanted(name, options, facts)
         needed = need(facts, wanted) if facts is not None else None
         return Item(name, wanted, options.unload_after, stamp, facts, needed, problem)
@@ -168,7 +169,8 @@ def _real(path: Path) -> str:
 
 
 def _usual(path: Path) -> ModelOptions:
-    return ModelOptions.model_validate({"path": str(path)})
+    # Without validation, which refuses names that are not UTF-8.
+    return ModelOptions.model_construct(path=str(path))
 
 
 def _stamp(path: Path) -> tuple[int, int]:

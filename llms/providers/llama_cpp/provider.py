@@ -107,8 +107,9 @@ class LlamaCpp:
             await found.load(progress)
 
     async def unload(self, model: str) -> None:
-        """Free a model's memory, unless it is in use."""
-        await self._item(model)
+        """Free a model's memory, unless it is in use; its file may be gone meanwhile."""
+        if self._pool.state(model) == "unloaded":
+            await self._item(model)
         await self._pool.unload(model)
 
     def loaded(self) -> Sequence[ModelState]:

@@ -178,7 +178,8 @@ def _tools(tools: Sequence[Mapping[str, Any]] | None, choice: object) -> dict[st
     if not functions:
         return {}
     if isinstance(choice, dict):
-        wanted = (choice.get("function") or {}).get("name")
+        function = choice.get("function")
+        wanted = function.get("name") if isinstance(function, dict) else None
         functions = [tool for tool in functions if tool["function"].get("name") == wanted]
         if not functions:
             _refuse("tool_choice", "the name of one of the tools", wanted)

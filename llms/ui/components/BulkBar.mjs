@@ -30,7 +30,12 @@ export function BulkBar() {
     ${action("download", t("data.export"), none, () => store.exportThreads(ids).then(save).then(end))}
     ${action("trash-2", t("action.delete"), none, () => then(store.deleteThreads(ids)))}
     ${action("x", t("action.cancel"), false, end)}
-    ${source && html`<${Menu} source=${source} label=${t("folder.moveTo")} items=${folderChoices(undefined, move)} onClose=${() => setSource(null)} />`}
+    ${source && html`<${Menu}
+      source=${source}
+      label=${t("folder.moveTo")}
+      items=${folderChoices(undefined, move)}
+      onClose=${() => setSource(null)}
+    />`}
   </div>`;
 }
 

@@ -25,8 +25,21 @@ export function ComparePage() {
   return html`<div class="compare-page" id="conversation" tabindex="-1">
       <div class="compare-bar">
         <p class="quiet">${t("compare.hint")}</p>
-        <button type="button" class="button small" disabled=${columns.value.length >= MOST || hasBegun.value} onClick=${add}><${Icon} name="plus" class="small" />${t("compare.add")}</button>
-        ${hasBegun.value && html`<button type="button" class="button small" onClick=${begin}><${Icon} name="rotate-ccw" class="small" />${t("compare.again")}</button>`}
+        <button
+          type="button"
+          class="button small"
+          disabled=${columns.value.length >= MOST || hasBegun.value}
+          onClick=${add}
+        >
+          <${Icon} name="plus" class="small" />${t("compare.add")}
+        </button>
+        ${hasBegun.value && html`<button
+          type="button"
+          class="button small"
+          onClick=${begin}
+        >
+          <${Icon} name="rotate-ccw" class="small" />${t("compare.again")}
+        </button>`}
       </div>
       <div class="compare-columns" style=${{ "--columns": columns.value.length }}>
         ${columns.value.map((column) => html`<${Column} key=${column.key} column=${column} />`)}
@@ -50,7 +63,6 @@ function Question() {
     event.preventDefault();
     send();
   };
-  const busy = isBusy.value;
   return html`<div class="composer">
     <textarea
       ref=${field}
@@ -66,18 +78,21 @@ function Question() {
     />
     <div class="composer-bar">
       <div class="composer-start" />
-      <div class="composer-end">
-        <button
-          type="button"
-          class=${`send-button${busy ? " stop" : ""}`}
-          data-testid=${busy ? "compare-stop" : "compare-send"}
-          aria-label=${t(busy ? "composer.stop" : "composer.send")}
-          disabled=${!busy && !text.trim()}
-          onClick=${busy ? stop : send}
-        >
-          <${Icon} name=${busy ? "square" : "arrow-up"} />
-        </button>
-      </div>
+      <div class="composer-end"><${SendButton} isEmpty=${!text.trim()} onSend=${send} /></div>
     </div>
   </div>`;
+}
+
+function SendButton({ isEmpty, onSend }) {
+  const busy = isBusy.value;
+  return html`<button
+    type="button"
+    class=${`send-button${busy ? " stop" : ""}`}
+    data-testid=${busy ? "compare-stop" : "compare-send"}
+    aria-label=${t(busy ? "composer.stop" : "composer.send")}
+    disabled=${!busy && isEmpty}
+    onClick=${busy ? stop : onSend}
+  >
+    <${Icon} name=${busy ? "square" : "arrow-up"} />
+  </button>`;
 }

@@ -5,12 +5,12 @@ import { t } from "../i18n/t.mjs";
 import { useThreadStore } from "../threadStore.mjs";
 import { html, useState } from "../view.mjs";
 import { Icon } from "./Icon.mjs";
-import { NameField } from "./NameField.mjs";
 import { dropTarget } from "./dropping.mjs";
 import { lazy } from "./lazy.mjs";
 import { focusRow, leaveRow } from "./roving.mjs";
 import { closedFolders, renaming, toggleFolder } from "./shell.mjs";
 
+const NameField = lazy(() => import("./NameField.mjs"), "NameField");
 const Menu = lazy(() => import("./Menu.mjs"), "Menu");
 
 export function FolderItem({ folder, threads, row }) {

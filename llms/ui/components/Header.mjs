@@ -5,24 +5,39 @@ import { settings } from "../settings.mjs";
 import { useThreadStore } from "../threadStore.mjs";
 import { html, useState } from "../view.mjs";
 import { Icon } from "./Icon.mjs";
-import { NameField } from "./NameField.mjs";
 import { lazy } from "./lazy.mjs";
 import { hrefOf, place } from "./places.mjs";
 import { isDrawerOpen, openSurface, renaming } from "./shell.mjs";
 
+const NameField = lazy(() => import("./NameField.mjs"), "NameField");
 const TITLE = "title"; // the name that is changed here, not in the list
 const ThreadMenu = lazy(() => import("./ThreadMenu.mjs"), "ThreadMenu");
 
 export function Header() {
   return html`<header class="topbar">
-    <button type="button" class="icon-button only-collapsed" aria-label=${t("sidebar.open")} aria-controls="sidebar" aria-expanded=${isDrawerOpen.value} onClick=${openSidebar}>
+    <button
+      type="button"
+      class="icon-button only-collapsed"
+      aria-label=${t("sidebar.open")}
+      aria-controls="sidebar"
+      aria-expanded=${isDrawerOpen.value}
+      onClick=${openSidebar}
+    >
       <${Icon} name="panel-left" />
     </button>
     <a class="icon-button only-collapsed" href=${hrefOf()} aria-label=${t("sidebar.newChat")}><${Icon} name="square-pen" /></a>
     <${Title} />
     <div class="topbar-actions">
       <${ThreadActions} />
-      <button type="button" class="icon-button" data-testid="settings-button" aria-haspopup="dialog" aria-label=${t("sidebar.settings")} title=${t("sidebar.settings")} onClick=${() => openSurface("settings")}>
+      <button
+        type="button"
+        class="icon-button"
+        data-testid="settings-button"
+        aria-haspopup="dialog"
+        aria-label=${t("sidebar.settings")}
+        title=${t("sidebar.settings")}
+        onClick=${() => openSurface("settings")}
+      >
         <${Icon} name="settings" />
       </button>
     </div>
@@ -40,7 +55,14 @@ function Title() {
     return html`<div class="topbar-title"><${NameField} name=${thread.title} label=${t("thread.rename")} onName=${keep} onEnd=${() => (renaming.value = null)} /></div>`;
   }
   return html`<h1 class="topbar-title">
-    <button type="button" dir="auto" title=${t("thread.rename")} onClick=${() => (renaming.value = TITLE)}>${thread.title || t("thread.untitled")}</button>
+    <button
+      type="button"
+      dir="auto"
+      title=${t("thread.rename")}
+      onClick=${() => (renaming.value = TITLE)}
+    >
+      ${thread.title || t("thread.untitled")}
+    </button>
   </h1>`;
 }
 
@@ -48,11 +70,25 @@ function ThreadActions() {
   const thread = useThreadStore().current.value;
   const [source, setSource] = useState(null);
   if (place.value.page !== "chat") return null;
-  return html`<button type="button" class=${`icon-button ${thread ? "only-large" : ""}`} aria-haspopup="dialog" aria-label=${t("thread.settings")} title=${t("thread.settings")} onClick=${() => openSurface("thread")}>
+  return html`<button
+    type="button"
+    class=${`icon-button ${thread ? "only-large" : ""}`}
+    aria-haspopup="dialog"
+    aria-label=${t("thread.settings")}
+    title=${t("thread.settings")}
+    onClick=${() => openSurface("thread")}
+  >
       <${Icon} name="sliders-horizontal" />
     </button>
     ${thread &&
-    html`<button type="button" class="icon-button" aria-haspopup="menu" aria-label=${t("action.more")} title=${t("action.more")} onClick=${(event) => setSource(event.currentTarget)}>
+    html`<button
+      type="button"
+      class="icon-button"
+      aria-haspopup="menu"
+      aria-label=${t("action.more")}
+      title=${t("action.more")}
+      onClick=${(event) => setSource(event.currentTarget)}
+    >
       <${Icon} name="ellipsis" />
     </button>`}
     ${thread && source && html`<${ThreadMenu} thread=${thread} source=${source} nameAt=${TITLE} onClose=${() => setSource(null)} />`}`;

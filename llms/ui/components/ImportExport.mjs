@@ -41,27 +41,44 @@ function Import() {
     }
     setProgress(null);
   };
-  const drop = (event) => {
-    event.preventDefault();
-    event.stopPropagation();
-    delete event.currentTarget.dataset.drop;
-    take([...event.dataTransfer.files]);
-  };
-  const over = (event) => {
-    event.preventDefault();
-    event.stopPropagation();
-    event.currentTarget.dataset.drop = "true";
-  };
-  return html`<section class="drop-zone" aria-labelledby="import-title" onDragOver=${over} onDragLeave=${({ currentTarget }) => delete currentTarget.dataset.drop} onDrop=${drop}>
+  return html`<section class="drop-zone" aria-labelledby="import-title" ...${dropping(take)}>
     <${Icon} name="upload" class="large" />
     <h3 id="import-title">${t("data.import")}</h3>
     <p class="setting-hint">${t("data.importHint")}</p>
-    <button type="button" class="button" autofocus disabled=${progress !== null} onClick=${async () => take(await chooseFiles({ accept: ".json,application/json", multiple: true }))}>${t("import.choose")}</button>
+    <button
+      type="button"
+      class="button"
+      autofocus
+      disabled=${progress !== null}
+      onClick=${async () => take(await chooseFiles({ accept: ".json,application/json", multiple: true }))}
+    >
+      ${t("import.choose")}
+    </button>
     ${progress && html`<progress class="progress" max="1" value=${progress.share ?? undefined} aria-label=${progress.name} />`}
-    <div role="status">
-      ${outcome.map(({ text, isBad }) => html`<p class=${isBad ? "field-error" : "import-good"} key=${text}><${Icon} name=${isBad ? "circle-alert" : "circle-check"} class="small" />${text}</p>`)}
-    </div>
+    <div role="status">${outcome.map((told) => html`<${Told} key=${told.text} ...${told} />`)}</div>
   </section>`;
+}
+
+function Told({ text, isBad }) {
+  return html`<p class=${isBad ? "field-error" : "import-good"}><${Icon} name=${isBad ? "circle-alert" : "circle-check"} class="small" />${text}</p>`;
+}
+
+// Handlers for an element on which files may be dropped; the page's own does not hear of them.
+function dropping(take) {
+  const ours = (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    delete event.currentTarget.dataset.drop;
+  };
+  const over = (event) => {
+    ours(event);
+    event.currentTarget.dataset.drop = "true";
+  };
+  const drop = (event) => {
+    ours(event);
+    take([...event.dataTransfer.files]);
+  };
+  return { onDragOver: over, onDragLeave: ours, onDrop: drop };
 }
 
 async function brought(store, file, onProgress) {
@@ -97,7 +114,16 @@ function row(icon, label, hint, disabled, choices) {
     <${Icon} name=${icon} />
     <div class="row-text"><span class="setting-label" dir="auto">${label}</span>${hint && html`<span class="setting-hint">${hint}</span>`}</div>
     <div class="button-row">
-      ${choices.map(([name, run]) => html`<button type="button" class="button small" key=${name} disabled=${disabled} aria-label=${`${label}: ${name}`} onClick=${run}>${name}</button>`)}
+      ${choices.map(([name, run]) => html`<button
+        type="button"
+        class="button small"
+        key=${name}
+        disabled=${disabled}
+        aria-label=${`${label}: ${name}`}
+        onClick=${run}
+      >
+        ${name}
+      </button>`)}
     </div>
   </div>`;
 }

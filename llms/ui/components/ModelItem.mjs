@@ -55,7 +55,12 @@ function Abilities({ model }) {
     [capabilities.has("reasoning") || capabilities.has("thinking"), "brain", "model.reasoning"],
   ];
   return html`<span class="model-abilities">
-    ${has.filter(([is]) => is).map(([, icon, name]) => html`<span key=${icon} title=${t(name)}><${Icon} name=${icon} class="small" /><span class="visually-hidden">${t(name)}</span></span>`)}
+    ${has.filter(([is]) => is).map(([, icon, name]) => html`<span
+      key=${icon}
+      title=${t(name)}
+    >
+      <${Icon} name=${icon} class="small" /><span class="visually-hidden">${t(name)}</span>
+    </span>`)}
   </span>`;
 }
 

@@ -32,25 +32,42 @@ export function ModelList() {
   const first = query ? 0 : Math.max(0, flat.findIndex(({ id }) => id === selected));
   const box = useListbox({ count: flat.length, onChoose: choose, renewed: query, first });
   const press = (event) => isMark(event) && flat[box.active] && mark(event, flat[box.active].id);
-  const list = html`<div class=${`popover picker ${isUp ? "up" : ""}`} popover="auto" role="dialog" aria-label=${t("model.choose")} ref=${place} onToggle=${closed} onKeyDown=${press}>
-    <input
-      class="palette-input"
-      type="text"
-      autofocus=${hasKeys()}
-      aria-label=${t("model.search")}
-      placeholder=${t("model.search")}
-      value=${query}
-      onInput=${(event) => setQuery(event.currentTarget.value)}
-      ...${box.field}
-    />
+  const list = html`<div
+    class=${`popover picker ${isUp ? "up" : ""}`}
+    popover="auto"
+    role="dialog"
+    aria-label=${t("model.choose")}
+    ref=${place}
+    onToggle=${closed}
+    onKeyDown=${press}
+  >
+    <${Search} query=${query} onQuery=${setQuery} field=${box.field} />
     <div class="palette-list" aria-label=${t("model.choose")} ...${box.list}>
       ${drawn(groups, { box, selected, sick })}
     </div>
     ${flat.length === 0 && html`<${Nothing} query=${query} />`}
     <${Foot} sick=${sick} />
   </div>`;
-  const dialog = source.closest("dialog"); // what is outside of an open one cannot be reached
+  return beside(source, list);
+}
+
+// What is outside of an open dialog cannot be reached: a list for one is drawn in it.
+function beside(source, list) {
+  const dialog = source.closest("dialog");
   return dialog ? createPortal(list, dialog) : list;
+}
+
+function Search({ query, onQuery, field }) {
+  return html`<input
+    class="palette-input"
+    type="text"
+    autofocus=${hasKeys()}
+    aria-label=${t("model.search")}
+    placeholder=${t("model.search")}
+    value=${query}
+    onInput=${(event) => onQuery(event.currentTarget.value)}
+    ...${field}
+  />`;
 }
 
 function drawn(groups, { box, selected, sick }) {
@@ -63,7 +80,12 @@ function drawn(groups, { box, selected, sick }) {
         ${provider === "favourites" && html`<${Icon} name="star" class="small" />`}<span class="truncate">${nameOf(provider)}</span>
         ${problem && html`<span class="badge bad truncate" title=${problem}>${problem}</span>`}
       </div>`}
-      ${members.map((model) => html`<${ModelItem} key=${`${place} ${model.id}`} model=${model} isSelected=${model.id === selected} option=${box.option(index++)} />`)}
+      ${members.map((model) => html`<${ModelItem}
+        key=${`${place} ${model.id}`}
+        model=${model}
+        isSelected=${model.id === selected}
+        option=${box.option(index++)}
+      />`)}
     </div>`;
   });
 }
@@ -75,8 +97,12 @@ function nameOf(provider) {
 
 function Nothing({ query }) {
   const { state, problem } = modelsState.value;
-  const text = query ? t("model.noMatch", { query }) : state === "failed" ? problem.message : state === "read" ? `${t("model.none")}. ${t("model.noneHint")}` : t("app.loading");
-  return html`<p class="empty-note" role="status">${text}</p>`;
+  const text = () => {
+    if (query) return t("model.noMatch", { query });
+    if (state === "failed") return problem.message;
+    return state === "read" ? `${t("model.none")}. ${t("model.noneHint")}` : t("app.loading");
+  };
+  return html`<p class="empty-note" role="status">${text()}</p>`;
 }
 
 // Providers that bring nothing for now, and the ways to more models.
@@ -85,11 +111,22 @@ function Foot({ sick }) {
   const leave = (name, details) => () => openSurface(name, details);
   return html`<div class="picker-foot">
     ${silent.slice(0, 3).map(
-      ({ name, problem }) => html`<button type="button" class="menu-item" key=${name} onClick=${leave("settings", { section: "providers" })}>
+      ({ name, problem }) => html`<button
+        type="button"
+        class="menu-item"
+        key=${name}
+        onClick=${leave("settings", { section: "providers" })}
+      >
         <span class="dot bad" /><span>${name}</span><span class="menu-hint truncate">${problem}</span>
       </button>`,
     )}
-    <button type="button" class="menu-item" onClick=${leave("settings", { section: "providers" })}><${Icon} name="plug" />${t("provider.add")}</button>
+    <button
+      type="button"
+      class="menu-item"
+      onClick=${leave("settings", { section: "providers" })}
+    >
+      <${Icon} name="plug" />${t("provider.add")}
+    </button>
     <button type="button" class="menu-item" onClick=${leave("pull")}><${Icon} name="download" />${t("pull.title")}</button>
     <p class="picker-hint"><kbd class="kbd">Alt F</kbd>${t("model.favourite")}</p>
   </div>`;

@@ -3,6 +3,7 @@
 import { signal } from "../view.mjs";
 
 const NEAR = 48; // pixels from the end that count as being there
+const A_GESTURE = 1500; // milliseconds in which a scroll is what a press, a key or a wheel has caused
 const KEYS_UP = new Set(["ArrowUp", "PageUp", "Home"]);
 
 export class ScrollAnchor {
@@ -15,12 +16,14 @@ export class ScrollAnchor {
   #isStuck = true;
   #lead = null;
   #last = 0;
+  #touched = -Infinity;
 
   // scroller: what scrolls; content: what grows in it; reserve: an empty element below the content.
   constructor({ scroller, content, reserve }) {
     this.#scroller = scroller;
     this.#content = content;
     this.#reserve = reserve;
+    reserve.style.setProperty("transition", "none", "important"); // its size is measured right after it is set
     this.#observer = new ResizeObserver(() => this.#settle());
     this.#observer.observe(content);
     this.#observer.observe(scroller);
@@ -61,6 +64,7 @@ export class ScrollAnchor {
   #listen() {
     const on = (name, callback, options = {}) =>
       this.#scroller.addEventListener(name, callback, { passive: true, signal: this.#leaving.signal, ...options });
+    for (const name of ["wheel", "touchmove", "keydown", "pointerdown"]) on(name, () => (this.#touched = performance.now()), { capture: true });
     on("wheel", ({ deltaY }) => deltaY < 0 && this.#letGo());
     on("touchmove", () => this.#letGo());
     on("keydown", ({ key, target }) => KEYS_UP.has(key) && !target.matches("textarea, input") && this.#letGo());
@@ -73,7 +77,8 @@ export class ScrollAnchor {
 
   #scrolled() {
     const { scrollTop } = this.#scroller;
-    const isUp = scrollTop < this.#last - 1;
+    const isMeant = performance.now() - this.#touched < A_GESTURE; // else the content has become shorter for a moment
+    const isUp = isMeant && scrollTop < this.#last - 1;
     this.#last = scrollTop;
     if (this.#distance <= 1) this.#stick(true);
     else if (isUp) this.#stick(false);

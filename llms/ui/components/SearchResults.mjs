@@ -27,7 +27,13 @@ function Result({ threadId, messageId, snippet }) {
   if (!thread) return null;
   const isCurrent = place.value.threadId === threadId;
   return html`<li class="thread found" data-current=${isCurrent}>
-    <a class="thread-link" href=${hrefOf(threadId, messageId)} data-row=${threadId} tabindex="-1" aria-current=${isCurrent ? "page" : undefined}>
+    <a
+      class="thread-link"
+      href=${hrefOf(threadId, messageId)}
+      data-row=${threadId}
+      tabindex="-1"
+      aria-current=${isCurrent ? "page" : undefined}
+    >
       <span class="thread-found">
         <span class="thread-found-head">
           <span class="thread-title" dir="auto"><${Marked} ...${inTitle(thread.title)} /></span>

@@ -5,14 +5,14 @@ import { settings } from "../settings.mjs";
 import { useThreadStore } from "../threadStore.mjs";
 import { effect, html, untracked, useEffect } from "../view.mjs";
 import { Icon } from "./Icon.mjs";
-import { SearchBox } from "./SearchBox.mjs";
-import { ThreadList } from "./ThreadList.mjs";
 import { lazy } from "./lazy.mjs";
 import { go, hrefOf, place } from "./places.mjs";
 import { NARROWEST, WIDEST, closeDrawer, isArchiveOpen, isDrawerOpen, keepSidebar, openSurface, query, resizeSidebar, selection, sidebarWidth } from "./shell.mjs";
 import { keysOf } from "./shortcuts.mjs";
 
 const BulkBar = lazy(() => import("./BulkBar.mjs"), "BulkBar");
+const ThreadList = lazy(() => import("./ThreadList.mjs"), "ThreadList");
+const MARK = new URL("../favicon.svg", import.meta.url).pathname;
 const STEP = 16; // pixels of one arrow key
 const USUAL = 280; // pixels, as the style sheet says
 
@@ -28,7 +28,7 @@ export function Sidebar() {
       <${SearchBox} />
       ${selection.value && html`<${BulkBar} />`}
     </div>
-    <${ThreadList} />
+    <${Chats} />
     <${Foot} />
     <${Edge} />
   </aside>`;
@@ -56,11 +56,17 @@ function Brand() {
   };
   return html`<div class="brand-row">
     <a class="brand" href=${hrefOf()}><img class="brand-mark" src=${MARK} alt="" width="24" height="24" /><span>${t("app.name")}</span></a>
-    <button type="button" class="icon-button" aria-label=${t("sidebar.close")} aria-controls="sidebar" onClick=${close}><${Icon} name="panel-left" /></button>
+    <button
+      type="button"
+      class="icon-button"
+      aria-label=${t("sidebar.close")}
+      aria-controls="sidebar"
+      onClick=${close}
+    >
+      <${Icon} name="panel-left" />
+    </button>
   </div>`;
 }
-
-const MARK = new URL("../favicon.svg", import.meta.url).pathname;
 
 function NewChat() {
   const { page, threadId } = place.value;
@@ -68,6 +74,48 @@ function NewChat() {
   return html`<a class="nav-item new" href=${hrefOf()} aria-current=${isHere ? "page" : undefined}>
     <${Icon} name="square-pen" /><span>${t("sidebar.newChat")}</span><kbd class="kbd">${keysOf("newChat")}</kbd>
   </a>`;
+}
+
+// The field that searches titles and texts of all chats.
+function SearchBox() {
+  return html`<div class="search" role="search">
+    <${Icon} name="search" class="small" />
+    <input
+      class="input"
+      type="search"
+      dir="auto"
+      aria-label=${t("sidebar.search")}
+      placeholder=${t("sidebar.search")}
+      value=${query.value}
+      onFocus=${() => useThreadStore().prepareSearch()}
+      onInput=${(event) => (query.value = event.currentTarget.value)}
+      onKeyDown=${searching}
+    />
+    ${query.value &&
+    html`<button type="button" class="icon-button small search-clear" aria-label=${t("action.clear")} onClick=${clear}>
+      <${Icon} name="x" />
+    </button>`}
+  </div>`;
+}
+
+function searching(event) {
+  if (event.key === "Escape" && query.value) clear(event);
+  else if (event.key === "ArrowDown") document.querySelector('.sidebar-body [data-row][tabindex="0"]')?.focus();
+  else return;
+  event.preventDefault();
+}
+
+function clear({ currentTarget }) {
+  query.value = "";
+  currentTarget.closest(".search").querySelector("input").focus();
+}
+
+// The list is fetched when there is something to list.
+function Chats() {
+  const { folders, isLoaded, threads } = useThreadStore();
+  const isEmpty = !threads.value.length && !folders.value.length && !query.value && !isArchiveOpen.value;
+  if (!isEmpty) return html`<${ThreadList} waiting=${html`<div class="sidebar-body" />`} />`;
+  return html`<div class="sidebar-body">${isLoaded.value && html`<p class="sidebar-empty">${t("sidebar.empty")}</p>`}</div>`;
 }
 
 function Foot() {

@@ -5,10 +5,12 @@ import { t } from "../i18n/t.mjs";
 import { useThreadStore } from "../threadStore.mjs";
 import { html, useComputed } from "../view.mjs";
 import { Icon } from "./Icon.mjs";
-import { NameField } from "./NameField.mjs";
 import { hrefOf, place } from "./places.mjs";
+import { lazy } from "./lazy.mjs";
 import { focusRow, leaveRow } from "./roving.mjs";
 import { THREADS, renaming, selectThrough, selection, toggleSelected } from "./shell.mjs";
+
+const NameField = lazy(() => import("./NameField.mjs"), "NameField");
 
 // live: a signal of the ids of threads that are being written; onMenu(thread, source).
 export function ThreadItem({ thread, live, onMenu }) {

@@ -5,7 +5,6 @@ import { language, t } from "../i18n/t.mjs";
 import { byAge } from "../store/order.mjs";
 import { useThreadStore } from "../threadStore.mjs";
 import { html, useComputed, useState } from "../view.mjs";
-import { FolderItem } from "./FolderItem.mjs";
 import { Icon } from "./Icon.mjs";
 import { ThreadItem } from "./ThreadItem.mjs";
 import { dropTarget } from "./dropping.mjs";
@@ -15,6 +14,7 @@ import { isArchiveOpen, query, renaming } from "./shell.mjs";
 
 const NAMED = new Set(["pinned", "today", "yesterday", "week", "month"]);
 const SearchResults = lazy(() => import("./SearchResults.mjs"), "SearchResults");
+const FolderItem = lazy(() => import("./FolderItem.mjs"), "FolderItem");
 const ThreadMenu = lazy(() => import("./ThreadMenu.mjs"), "ThreadMenu");
 
 export function ThreadList() {
@@ -53,7 +53,12 @@ function Folders({ filed, row }) {
       </button>
     </h2>
     ${folders.value.map(
-      (folder) => html`<${FolderItem} key=${folder.id} folder=${folder} threads=${filed.filter((thread) => thread.folder === folder.id)} row=${row} />`,
+      (folder) => html`<${FolderItem}
+        key=${folder.id}
+        folder=${folder}
+        threads=${filed.filter((thread) => thread.folder === folder.id)}
+        row=${row}
+      />`,
     )}
   </section>`;
 }

@@ -50,7 +50,13 @@ function PresetRow({ onKeep }) {
   const presets = useThreadStore().presets.value;
   const items = presets.map((preset) => ({ label: preset.name, icon: "notebook-pen", run: () => applyPreset(preset) }));
   return html`<div class="button-row">
-    <button type="button" class="button small" aria-haspopup="menu" disabled=${!presets.length} onClick=${(event) => setSource(event.currentTarget)}>
+    <button
+      type="button"
+      class="button small"
+      aria-haspopup="menu"
+      disabled=${!presets.length}
+      onClick=${(event) => setSource(event.currentTarget)}
+    >
       <${Icon} name="notebook-pen" class="small" />${t("preset.use")}<${Icon} name="chevron-down" class="small" />
     </button>
     <button type="button" class="button small" onClick=${onKeep}><${Icon} name="plus" class="small" />${t("preset.keep")}</button>

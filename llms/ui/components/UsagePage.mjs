@@ -23,7 +23,12 @@ export function UsagePage() {
   return html`<div class="page" id="conversation" tabindex="-1">
     <div class="column usage-page">
       <div class="page-head">
-        <${Segments} label=${t("usagePage.range")} values=${RANGES.map(({ name }) => name)} chosen=${range.name} onChoose=${(name) => setRange(RANGES.find((each) => each.name === name))} />
+        <${Segments}
+          label=${t("usagePage.range")}
+          values=${RANGES.map(({ name }) => name)}
+          chosen=${range.name}
+          onChoose=${(name) => setRange(RANGES.find((each) => each.name === name))}
+        />
         <${Segments} label=${t("usagePage.groupBy")} values=${GROUPS} chosen=${group} onChoose=${setGroup} />
       </div>
       ${problem && html`<p class="notice warn" role="alert">${problem.message}</p>`}
@@ -35,7 +40,14 @@ export function UsagePage() {
 
 function Segments({ label, values, chosen, onChoose }) {
   return html`<div class="segmented" role="group" aria-label=${label}>
-    ${values.map((name) => html`<button type="button" key=${name} aria-pressed=${name === chosen} onClick=${() => onChoose(name)}>${t(`usagePage.${name}`)}</button>`)}
+    ${values.map((name) => html`<button
+      type="button"
+      key=${name}
+      aria-pressed=${name === chosen}
+      onClick=${() => onChoose(name)}
+    >
+      ${t(`usagePage.${name}`)}
+    </button>`)}
   </div>`;
 }
 
@@ -69,7 +81,8 @@ function stat(name, value, note) {
 
 function chartsOf(report) {
   const sums = ["requests", "errors", "prompt_tokens", "completion_tokens"];
-  const { times, requests, errors, prompt_tokens: input, completion_tokens: output, ttft_p50: half, ttft_p95: most } = columnsOf(report, sums, ["ttft_p50", "ttft_p95"]);
+  const { times, requests, errors, ...columns } = columnsOf(report, sums, ["ttft_p50", "ttft_p95"]);
+  const { prompt_tokens: input, completion_tokens: output, ttft_p50: half, ttft_p95: most } = columns;
   const { totals } = report;
   const both = input.map((value, index) => value + output[index]);
   const soft = "oklch(from var(--accent-fill) l c h / 0.35)";
@@ -100,7 +113,8 @@ function chartsOf(report) {
     { label: t("usagePage.median"), values: half, colour: "var(--accent-fill)", format: duration },
     { label: t("usagePage.slowest"), values: most, colour: "var(--warn)", format: duration },
   ];
-  return [...charts, { title: t("usagePage.firstToken"), times, lines, summary: `${duration(totals.ttft_p50)}, ${t("usagePage.p95", { time: duration(totals.ttft_p95) })}` }];
+  const summary = `${duration(totals.ttft_p50)}, ${t("usagePage.p95", { time: duration(totals.ttft_p95) })}`;
+  return [...charts, { title: t("usagePage.firstToken"), times, lines, summary }];
 }
 
 // A server that keeps no accounts says so by a 404; everything else leaves what was shown.

@@ -10,7 +10,7 @@ import { copyText } from "./copying.mjs";
 import { exportThread } from "./files.mjs";
 import { notify } from "./notices.mjs";
 import { go, hrefOf, place } from "./places.mjs";
-import { isDrawerOpen, openSurface, renaming } from "./shell.mjs";
+import { isArchiveOpen, isDrawerOpen, openSurface, query, renaming, selection } from "./shell.mjs";
 
 const store = useThreadStore();
 
@@ -34,6 +34,9 @@ function always() {
     { name: "sidebar", label: t("shortcuts.sidebar"), icon: "panel-left", run: toggleSidebar },
     { name: "threadSettings", label: t("thread.settings"), icon: "sliders-horizontal", run: () => openSurface("thread") },
     { name: "settings", label: t("settings.title"), icon: "settings", run: () => openSurface("settings") },
+    { name: "archived", label: t("sidebar.showArchive"), icon: "archive", run: showArchive },
+    { name: "newFolder", label: t("folder.new"), icon: "folder-plus", run: createFolder },
+    { name: "selectMany", label: t("thread.selectMany"), icon: "list-checks", run: selectMany },
     { name: "usage", label: t("usagePage.title"), icon: "chart-column", run: () => go("#/usage") },
     { name: "pull", label: t("pull.title"), icon: "download", run: () => openSurface("pull") },
     { name: "files", label: `${t("data.import")}, ${t("data.export")}`, icon: "upload", run: () => openSurface("files") },
@@ -81,6 +84,22 @@ function newChat() {
 function search() {
   showSidebar();
   requestAnimationFrame(() => document.querySelector(".sidebar .search input")?.focus());
+}
+
+function showArchive() {
+  showSidebar();
+  [query.value, isArchiveOpen.value] = ["", true];
+}
+
+async function createFolder() {
+  showSidebar();
+  [query.value, isArchiveOpen.value] = ["", false];
+  renaming.value = (await store.createFolder(t("folder.new"))).id;
+}
+
+function selectMany() {
+  showSidebar();
+  selection.value = new Set();
 }
 
 function isSmall() {

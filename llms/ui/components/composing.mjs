@@ -55,10 +55,9 @@ export function detach(index) {
   keep();
 }
 
-// Sends what is there, or keeps it until the answer that is being written is complete. Where the page cannot send,
-// nothing is taken out of the field.
+// Sends what is there, or keeps it until the answer that is being written is complete.
 export async function submit() {
-  if (isEmpty.peek() || reading.peek() || !(await isAble()) || isEmpty.peek()) return;
+  if (isEmpty.peek() || reading.peek()) return;
   const parts = [...attachments.peek(), ...(text.peek().trim() ? [{ type: "text", text: text.peek().trim() }] : [])];
   const isQueued = writing.peek().size > 0 || sending.peek();
   batch(() => {
@@ -69,26 +68,19 @@ export async function submit() {
   if (!isQueued) await sendNow(parts);
 }
 
-// What could not be kept comes back into the field.
+// What cannot be sent comes back into the field.
 async function sendNow(parts) {
   sending.value = true;
   try {
+    await prepare().catch(() => {
+      throw new Error(t("error.network"));
+    });
     await send(parts);
   } catch (error) {
     putBack(parts);
     notify(error.message, { icon: "circle-alert" });
   } finally {
     sending.value = false;
-  }
-}
-
-async function isAble() {
-  try {
-    await prepare();
-    return true;
-  } catch {
-    notify(t("error.network"), { icon: "wifi-off" });
-    return false;
   }
 }
 
@@ -125,7 +117,9 @@ async function load(threadId) {
 // The conversation has got its thread: what is in the field, and what waits, belongs to that.
 function settle(threadId) {
   begun.value = null;
+  store.drafts.clear();
   if (queued.peek()?.threadId === null) queued.value = { ...queued.peek(), threadId };
+  keep();
 }
 
 function release() {

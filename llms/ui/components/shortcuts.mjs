@@ -2,7 +2,7 @@
 
 import { settings } from "../settings.mjs";
 
-// "Mod" is Cmd on a Mac, else Ctrl. Those with `isTold` only are handled where they belong, and stand here for the list.
+// "Mod" is Cmd on a Mac, else Ctrl. Those with isTold are handled where they belong and stand here for the list.
 export const SHORTCUTS = [
   { name: "palette", keys: "Mod+K" },
   { name: "newChat", keys: "Mod+Shift+O" },
@@ -16,6 +16,7 @@ export const SHORTCUTS = [
   { name: "model", keys: "Mod+Shift+M" },
   { name: "send", keys: "Enter", isTold: true },
   { name: "newLine", keys: "Shift+Enter", isTold: true },
+  { name: "editLast", keys: "ArrowUp", isTold: true }, // in an empty field
   { name: "stop", keys: "Escape", isTold: true },
   { name: "regenerate", keys: "Mod+Shift+E" },
   { name: "copyLast", keys: "Mod+Shift+C" },

@@ -594,6 +594,7 @@ export default {
   // The shell: sidebar, models, settings, usage.
   "sidebar.resize": "عرض الشريط الجانبي",
   "sidebar.archiveEmpty": "لا شيء في الأرشيف.",
+  "sidebar.showArchive": "عرض المحادثات المؤرشفة",
   "thread.selectAll": "تحديد الكل",
   "model.named": "أسماء هذا الخادم",
   "model.price": "{input} دخل، {output} خرج لكل مليون",
@@ -659,6 +660,7 @@ export default {
   "data.danger": "نهائيًا",
   "data.exportHint": "كل المحادثات بفروعها ومرفقاتها، والمجلدات والقوالب، في ملف واحد.",
   "data.nothingKept": "لا يحتفظ هذا المتصفح بشيء: تنتهي محادثاتك مع إغلاق هذه الصفحة.",
+  "data.exportDue": "لم يُصدَّر شيء منذ أكثر من أسبوع.",
   "export.assistant": "المساعد",
   "export.current": "المحادثة المفتوحة",
   "import.choose": "اختيار ملفات…",
@@ -685,7 +687,7 @@ export default {
   "usagePage.input": "الدخل",
   "usagePage.output": "الخرج",
   "usagePage.median": "الوسيط",
-  "usagePage.slowest": "أبطأ 5 %",
+  "usagePage.slowest": "p95",
   "usagePage.nothing": "لا شيء في هذه الفترة.",
   "usagePage.time": "الوقت",
   "usagePage.rest": "كل ما عداها",
@@ -715,5 +717,4 @@ export default {
   "about.folder": "مجلد البيانات",
   "about.config": "ملف الإعداد",
   "about.key": "سُجّل الدخول بالمفتاح «{name}».",
-  // End of the shell.
 };

@@ -490,6 +490,7 @@ export default {
   // The shell: sidebar, models, settings, usage.
   "sidebar.resize": "Breite der Seitenleiste",
   "sidebar.archiveEmpty": "Nichts ist archiviert.",
+  "sidebar.showArchive": "Archivierte Chats zeigen",
   "thread.selectAll": "Alle auswählen",
   "model.named": "Namen dieses Servers",
   "model.price": "{input} hinein, {output} heraus je Million",
@@ -555,6 +556,7 @@ export default {
   "data.danger": "Endgültig",
   "data.exportHint": "Alle Chats mit Zweigen und Anhängen, Ordner und Vorlagen, in einer Datei.",
   "data.nothingKept": "Dieser Browser behält nichts: Deine Chats enden mit dieser Seite.",
+  "data.exportDue": "Seit mehr als einer Woche wurde nichts exportiert.",
   "export.assistant": "Assistent",
   "export.current": "Der offene Chat",
   "import.choose": "Dateien wählen…",
@@ -581,7 +583,7 @@ export default {
   "usagePage.input": "Eingabe",
   "usagePage.output": "Ausgabe",
   "usagePage.median": "Median",
-  "usagePage.slowest": "Langsamste 5 %",
+  "usagePage.slowest": "p95",
   "usagePage.nothing": "Nichts in dieser Zeit.",
   "usagePage.time": "Zeit",
   "usagePage.rest": "alle anderen",
@@ -611,5 +613,4 @@ export default {
   "about.folder": "Datenordner",
   "about.config": "Konfiguration",
   "about.key": "Angemeldet mit dem Schlüssel „{name}“.",
-  // End of the shell.
 };

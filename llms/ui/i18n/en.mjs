@@ -489,6 +489,7 @@ export default {
   // The shell: sidebar, models, settings, usage.
   "sidebar.resize": "Width of the sidebar",
   "sidebar.archiveEmpty": "Nothing is archived.",
+  "sidebar.showArchive": "Show archived chats",
   "thread.selectAll": "Select all",
   "model.named": "Names of this server",
   "model.price": "{input} in, {output} out per million",
@@ -554,6 +555,7 @@ export default {
   "data.danger": "For good",
   "data.exportHint": "All chats with branches and attachments, folders and presets, in one file.",
   "data.nothingKept": "This browser keeps nothing: your chats end with this page.",
+  "data.exportDue": "Nothing was exported for more than a week.",
   "export.assistant": "Assistant",
   "export.current": "The open chat",
   "import.choose": "Choose files…",
@@ -580,7 +582,7 @@ export default {
   "usagePage.input": "Input",
   "usagePage.output": "Output",
   "usagePage.median": "Median",
-  "usagePage.slowest": "Slowest 5 %",
+  "usagePage.slowest": "p95",
   "usagePage.nothing": "Nothing in this time.",
   "usagePage.time": "Time",
   "usagePage.rest": "all others",
@@ -610,5 +612,4 @@ export default {
   "about.folder": "Data folder",
   "about.config": "Configuration",
   "about.key": "Signed in with the key “{name}”.",
-  // End of the shell.
 };

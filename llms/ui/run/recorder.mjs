@@ -2,7 +2,7 @@
 // the end, so that a reload, a crash or another tab finds all but the last moment of it.
 
 import { effect } from "../view.mjs";
-import { onLeaving } from "../store/leaving.mjs";
+import { onLeaving } from "../store/tabs.mjs";
 import { withMarks } from "../store/message.mjs";
 import { addUsage, figuresOf } from "./usage.mjs";
 

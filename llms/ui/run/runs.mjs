@@ -6,14 +6,13 @@
 
 import { chosenModel, modelById } from "../api/models.mjs";
 import { noteSignIn } from "../api/http.mjs";
-import { settings as ourSettings } from "../settings.mjs";
+import { settings as ourSettings, validParameters } from "../settings.mjs";
 import { newId } from "../store/ids.mjs";
 import { isBeingWritten } from "../store/message.mjs";
 import { keepForGood } from "../store/quota.mjs";
 import { Tree } from "../store/tree.mjs";
 import { useThreadStore } from "../threadStore.mjs";
 import { activeRuns, addRun, dropRun } from "./active.mjs";
-import { validParameters } from "./parameters.mjs";
 import { Recorder } from "./recorder.mjs";
 import { chatRequest, continuation } from "./request.mjs";
 import { Run } from "./run.mjs";

@@ -1,7 +1,7 @@
 // What was typed but not sent, for each thread and for the one that does not exist yet ("new"). Survives a reload.
 
 import { blobsOf } from "./message.mjs";
-import { onLeaving } from "./leaving.mjs";
+import { onLeaving } from "./tabs.mjs";
 
 const PAUSE = 400; // milliseconds without typing
 

@@ -1,7 +1,7 @@
 // Threads out of files: our own export, and the conversations.json of ChatGPT. Nothing that is here is overwritten: a thread
 // that is here already is left out when it is the same, and added as another one when it is not.
 
-import { validParameters } from "../run/parameters.mjs";
+import { validParameters } from "../settings.mjs";
 import { fromBase64 } from "./blobs.mjs";
 import { isChatGpt, threadsOfChatGpt } from "./chatgpt.mjs";
 import { FORMAT, FORMAT_VERSION } from "./exporting.mjs";

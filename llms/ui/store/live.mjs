@@ -11,7 +11,7 @@ export class Live {
   #own = new Set();
   #watches = new Map();
 
-  // writers: see writers.mjs.
+  // writers: see tabs.mjs.
   constructor({ records, writers }) {
     this.#records = records;
     this.#writers = writers;

@@ -1,6 +1,6 @@
 // The database's twin in memory: for browsers that keep nothing, and for tests. Same methods, gone with the page.
 
-import { STORES, after, idOf } from "./schema.mjs";
+import { STORES, after, idOf } from "./database.mjs";
 
 export class MemoryDatabase {
   isPersistent = false;

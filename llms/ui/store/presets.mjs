@@ -1,6 +1,6 @@
 // Presets: a system prompt, a model and parameters under a name, to begin threads with.
 
-import { validParameters } from "../run/parameters.mjs";
+import { validParameters } from "../settings.mjs";
 import { edited } from "./threads.mjs";
 
 export class Presets {

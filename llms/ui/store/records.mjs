@@ -23,7 +23,7 @@ export class Records {
   #wanted = null; // the thread that was last asked for
   #version = 0;
 
-  // database: see database.mjs, or a promise of one; channel: {tell(note), listen(callback)}, see sync.mjs.
+  // database: see database.mjs, or a promise of one; channel: {tell(note), listen(callback)}, see tabs.mjs.
   constructor({ database, channel }) {
     this.#database = database;
     this.#channel = channel;
@@ -73,7 +73,7 @@ export class Records {
     return (await this.#database).ids(store);
   }
 
-  // Writes changes (see schema.mjs), all or none; returns [{store, id, before, after}].
+  // Writes changes (see database.mjs), all or none; returns [{store, id, before, after}].
   async commit(changes, options) {
     const results = await this.#write(changes, options);
     if (!results.length) return results;

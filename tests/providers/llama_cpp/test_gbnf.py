@@ -76,6 +76,18 @@ def test_long_chains_of_rules_are_followed_in_time() -> None:
     assert time.process_time() - begun < 1
 
 
+def test_many_rules_that_may_be_empty_are_found_in_time() -> None:
+    chain = "\n".join(["root ::= r0", *(f'r{n} ::= r{n + 1} | "x"' for n in range(480)), 'r480 ::= ""', "z ::= r0"])
+    begun = time.process_time()
+    check_grammar(chain + " | q" * 5000 + '\nq ::= "x"')
+    assert time.process_time() - begun < 0.3
+
+
+def test_what_is_empty_through_others_counts_as_empty() -> None:
+    with pytest.raises(ValueError, match="do not begin with themselves"):
+        check_grammar('root ::= a root | "x"\na ::= b c | "y"\nb ::= c c\nc ::= "z"?')
+
+
 WORDS = st.sampled_from(
     ["root", "::=", "a", "b", '"t"', "[x-z]", "(", ")", "|", "*", "?", "{1,2}", "\n", " ", ".", "<t>", "_"]
 )

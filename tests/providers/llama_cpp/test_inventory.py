@@ -205,3 +205,16 @@ def test_a_home_is_found_for_named_models_too(tmp_path: Path, monkeypatch: pytes
     item = only(row(folder="~", models={"n": {"path": "~/m.gguf"}}))
     assert (item.wanted.path, item.problem) == (str(path), "")
     assert read_header(path).tensors == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere every name is text")
+def test_a_name_that_is_no_text_keeps_no_other_model_away(tmp_path: Path) -> None:
+    write(tmp_path / "good.gguf")
+    try:
+        (tmp_path / os.fsdecode(b"b\xffd.gguf")).write_bytes(b"junk")
+    except OSError:
+        pytest.skip("this disk takes only text for names")
+    bad, good = row(folder=str(tmp_path)).items()
+    assert (bad.name, good.name, good.problem) == ("b-d", "good", "")
+    assert "b?d.gguf: it is no GGUF file" in bad.problem
+    assert bad.problem.encode()

@@ -175,5 +175,6 @@ def test_a_chosen_function_becomes_the_only_one_and_required() -> None:
     choice = {"type": "function", "function": {"name": "b"}}
     found = sent(tools=[tool("a"), tool("b")], tool_choice=choice)
     assert (found["tools"], found["tool_choice"]) == ([tool("b")], "required")
-    with pytest.raises(InvalidRequest, match="the name of one of the tools"):
-        sent(tools=[tool("a")], tool_choice=choice)
+    for wrong in (choice, {"type": "function", "function": "a"}, {"type": "function"}):
+        with pytest.raises(InvalidRequest, match="the name of one of the tools"):
+            sent(tools=[tool("a")], tool_choice=wrong)

@@ -93,7 +93,7 @@ class _Desk:
             self._loaded = loader(self._wanted.library)(self._wanted)
             facts = json.dumps(dict(self._loaded.facts)).encode()
         except Unloadable as reason:
-            self._link.send(UNLOADABLE, 0, str(reason).encode())
+            self._link.send(UNLOADABLE, 0, str(reason).encode(errors="replace"))
             return
         except Exception as reason:
             traceback.print_exc()

@@ -42,7 +42,12 @@ function Head({ column, model }) {
       <span class="truncate">${model.name}</span><${Icon} name="chevron-down" class="small" />
     </button>
     ${columns.value.length > LEAST &&
-    html`<button type="button" class="icon-button small" aria-label=${t("compare.remove", { model: model.name })} onClick=${() => removeColumn(column.key)}>
+    html`<button
+      type="button"
+      class="icon-button small"
+      aria-label=${t("compare.remove", { model: model.name })}
+      onClick=${() => removeColumn(column.key)}
+    >
       <${Icon} name="x" />
     </button>`}
   </header>`;
@@ -51,9 +56,16 @@ function Head({ column, model }) {
 function Side({ message, run }) {
   if (message.role === "user") return html`<div class="turn user-message"><div class="bubble" dir="auto">${textOf(message)}</div></div>`;
   const model = modelNamed(message.model);
-  return html`<article class="turn assistant-message" aria-label=${t("message.answerOf", { model: model.name })} aria-busy=${run ? "true" : undefined}>
+  return html`<article
+    class="turn assistant-message"
+    aria-label=${t("message.answerOf", { model: model.name })}
+    aria-busy=${run ? "true" : undefined}
+  >
     <${AnswerBody} message=${message} run=${run} />
-    ${run ? html`<${Live} run=${run} model=${model} />` : html`<div class="message-foot"><${MessageActions} text=${textOf(message)} actions=${[]} /><${MessageFooter} message=${message} /></div>`}
+    ${run ? html`<${Live}
+      run=${run}
+      model=${model}
+    />` : html`<div class="message-foot"><${MessageActions} text=${textOf(message)} actions=${[]} /><${MessageFooter} message=${message} /></div>`}
   </article>`;
 }
 

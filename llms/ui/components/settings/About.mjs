@@ -29,14 +29,26 @@ export function Panel() {
     <ul class="about-links">
       ${LINKS.map(
         ([href, label, icon]) => html`<li key=${href}>
-          <a class="nav-item" href=${href} target="_blank" rel="noopener"><${Icon} name=${icon} /><span>${t(label)}</span><code class="quiet">${href}</code></a>
+          <a
+            class="nav-item"
+            href=${href}
+            target="_blank"
+            rel="noopener"
+          >
+            <${Icon} name=${icon} /><span>${t(label)}</span><code class="quiet">${href}</code>
+          </a>
         </li>`,
       )}
     </ul>
     ${told?.server && html`<${Places} ...${told.server} />`}
     <${Heading} text=${t("settings.page")} />
     <${Action} label=${t("settings.resetAll")} hint=${t("settings.resetHint")} name=${t("action.reset")} run=${reset} />
-    ${told?.keys_required && html`<${Action} label=${t("session.signOut")} hint=${t("about.key", { name: told.key_id })} name=${t("session.signOut")} run=${leave} />`}`;
+    ${told?.keys_required && html`<${Action}
+      label=${t("session.signOut")}
+      hint=${t("about.key", { name: told.key_id })}
+      name=${t("session.signOut")}
+      run=${leave}
+    />`}`;
 }
 
 function Places({ name, data_dir: folder, config }) {

@@ -11,8 +11,16 @@ export function Panel() {
     <${Choice} field=${theme} label=${t("settings.theme")} choices=${named("theme", "settings.theme")} />
     <${Accent} />
     <${Heading} text=${t("settings.text")} />
-    <${Choice} field=${size} label=${t("settings.size")} choices=${named("size", "settings.size", ["small", "normal", "large", "larger"])} />
-    <${Choice} field=${width} label=${t("settings.width")} choices=${named("width", "settings.width", ["narrow", "normal", "wide", "full"])} />
+    <${Choice}
+      field=${size}
+      label=${t("settings.size")}
+      choices=${named("size", "settings.size", ["small", "normal", "large", "larger"])}
+    />
+    <${Choice}
+      field=${width}
+      label=${t("settings.width")}
+      choices=${named("width", "settings.width", ["narrow", "normal", "wide", "full"])}
+    />
     <${Choice}
       field=${density}
       label=${t("settings.density")}
@@ -22,7 +30,11 @@ export function Panel() {
       ]}
     />
     <${Toggle} field=${wrapCode} label=${t("settings.wrapCode")} />
-    <${Toggle} label=${t("settings.motion")} isOn=${motion.value === "reduced"} onChange=${(isOn) => (motion.value = isOn ? "reduced" : "system")} />`;
+    <${Toggle}
+      label=${t("settings.motion")}
+      isOn=${motion.value === "reduced"}
+      onChange=${(isOn) => (motion.value = isOn ? "reduced" : "system")}
+    />`;
 }
 
 function Accent() {
@@ -33,7 +45,17 @@ function Accent() {
     <div class="swatches" role="radiogroup" aria-labelledby=${id}>
       ${FIELDS.accent.values.map((value) => {
         const name = t(`settings.accent${capital(value)}`);
-        return html`<input key=${value} class="swatch" type="radio" name="accent" value=${value} aria-label=${name} title=${name} checked=${accent.value === value} onChange=${() => (accent.value = value)} />`;
+        return html`<input
+          key=${value}
+          class="swatch"
+          type="radio"
+          name="accent"
+          value=${value}
+          aria-label=${name}
+          title=${name}
+          checked=${accent.value === value}
+          onChange=${() => (accent.value = value)}
+        />`;
       })}
     </div>
   </div>`;

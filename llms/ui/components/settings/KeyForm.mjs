@@ -30,7 +30,14 @@ export function KeyForm({ name, current = null }) {
     <div class="pull-row">
       <input class="input" type="password" id=${id} dir="ltr" autocomplete="off" spellcheck=${false} aria-describedby=${`${id}-hint`} />
       <button type="submit" class="button" disabled=${state.isBusy}>${t("action.save")}</button>
-      ${current?.kept && html`<button type="button" class="button danger" disabled=${state.isBusy} onClick=${() => perform(() => forgetKey(name))}>${t("provider.forget")}</button>`}
+      ${current?.kept && html`<button
+        type="button"
+        class="button danger"
+        disabled=${state.isBusy}
+        onClick=${() => perform(() => forgetKey(name))}
+      >
+        ${t("provider.forget")}
+      </button>`}
     </div>
     <p class="field-hint" id=${`${id}-hint`}>${t("provider.keyHint")}</p>
     ${canKeep &&

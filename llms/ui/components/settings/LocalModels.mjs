@@ -43,7 +43,17 @@ function SourceField() {
   return html`<form class="field pull-form" onSubmit=${begin}>
     <label class="field-label" for=${id}>${t("pull.placeholder")}</label>
     <div class="pull-row">
-      <input class="input" id=${id} dir="ltr" autocomplete="off" spellcheck=${false} placeholder="owner/repo:Q4_K_M" value=${source} aria-describedby=${`${id}-hint`} onInput=${(event) => setSource(event.currentTarget.value)} />
+      <input
+        class="input"
+        id=${id}
+        dir="ltr"
+        autocomplete="off"
+        spellcheck=${false}
+        placeholder="owner/repo:Q4_K_M"
+        value=${source}
+        aria-describedby=${`${id}-hint`}
+        onInput=${(event) => setSource(event.currentTarget.value)}
+      />
       <button type="submit" class="button primary" disabled=${!source.trim()}>${t("pull.start")}</button>
     </div>
     <p class="field-hint" id=${`${id}-hint`}>${t("pull.hint")}</p>
@@ -54,7 +64,14 @@ function OfferRow({ source, name, size }) {
   return html`<li class="row">
     <${Icon} name="box" />
     <div class="row-text"><span class="setting-label">${name}</span><span class="setting-hint">${source} · ${bytes(size)}</span></div>
-    <button type="button" class="button small" aria-label=${`${t("pull.start")}: ${name}`} onClick=${() => download(source)}>${t("pull.start")}</button>
+    <button
+      type="button"
+      class="button small"
+      aria-label=${`${t("pull.start")}: ${name}`}
+      onClick=${() => download(source)}
+    >
+      ${t("pull.start")}
+    </button>
   </li>`;
 }
 
@@ -64,12 +81,20 @@ function DownloadRow({ source, status, completed, total, speed, error, stop }) {
     <${Icon} name=${error ? "circle-alert" : "download"} />
     <div class="row-text">
       <span class="setting-label" dir="ltr">${source}</span>
-      ${error ? html`<${Problem} error=${error} />` : html`<progress class="progress" max="1" value=${share ?? undefined} aria-label=${t("pull.start")} />
-            <span class="setting-hint numeric" role="status">${progressText({ status, completed, total, speed, share })}</span>`}
+      ${error && html`<${Problem} error=${error} />`}
+      ${!error && html`<progress class="progress" max="1" value=${share ?? undefined} aria-label=${t("pull.start")} />`}
+      ${!error && html`<span class="setting-hint numeric" role="status">${progressText({ status, completed, total, speed, share })}</span>`}
     </div>
     ${error
       ? html`<button type="button" class="button small" onClick=${() => download(source)}>${t("action.retry")}</button>
-          <button type="button" class="icon-button small" aria-label=${t("action.dismiss")} onClick=${() => forget(source)}><${Icon} name="x" /></button>`
+          <button
+            type="button"
+            class="icon-button small"
+            aria-label=${t("action.dismiss")}
+            onClick=${() => forget(source)}
+          >
+            <${Icon} name="x" />
+          </button>`
       : html`<button type="button" class="button small" aria-label=${t("pull.cancel")} onClick=${stop}>${t("action.cancel")}</button>`}
   </li>`;
 }
@@ -101,8 +126,22 @@ function LocalRow({ row }) {
       <${Problem} error=${error} />
     </div>
     ${isLoading && html`<span class="spinner" role="status" aria-label=${t("model.loading")} />`}
-    ${row.provider && row.state === "loaded" && html`<button type="button" class="button small" disabled=${busy} onClick=${act("unload", unloadModel)}>${t("local.unload")}</button>`}
-    ${row.provider && row.state !== "loaded" && html`<button type="button" class="button small" disabled=${isLoading} onClick=${act("load", loadModel)}>${t("local.load")}</button>`}
+    ${row.provider && row.state === "loaded" && html`<button
+      type="button"
+      class="button small"
+      disabled=${busy}
+      onClick=${act("unload", unloadModel)}
+    >
+      ${t("local.unload")}
+    </button>`}
+    ${row.provider && row.state !== "loaded" && html`<button
+      type="button"
+      class="button small"
+      disabled=${isLoading}
+      onClick=${act("load", loadModel)}
+    >
+      ${t("local.load")}
+    </button>`}
     ${row.file && html`<${DeleteButton} name=${row.id} disabled=${busy !== null} run=${act("delete", deleteModel)} />`}
   </li>`;
 }
@@ -111,12 +150,28 @@ function LocalRow({ row }) {
 function DeleteButton({ name, disabled, run }) {
   const [isAsked, setAsked] = useState(false);
   if (isAsked) return html`<${Sure} onNo=${() => setAsked(false)} onYes=${run} />`;
-  return html`<button type="button" class="icon-button small" aria-label=${`${t("action.delete")}: ${name}`} disabled=${disabled} onClick=${() => setAsked(true)}><${Icon} name="trash-2" /></button>`;
+  return html`<button
+    type="button"
+    class="icon-button small"
+    aria-label=${`${t("action.delete")}: ${name}`}
+    disabled=${disabled}
+    onClick=${() => setAsked(true)}
+  >
+    <${Icon} name="trash-2" />
+  </button>`;
 }
 
 function Sure({ onNo, onYes }) {
   const button = useFocus();
-  return html`<button type="button" class="button small danger primary" ref=${button} onBlur=${onNo} onClick=${onYes}>${t("local.reallyDelete")}</button>`;
+  return html`<button
+    type="button"
+    class="button small danger primary"
+    ref=${button}
+    onBlur=${onNo}
+    onClick=${onYes}
+  >
+    ${t("local.reallyDelete")}
+  </button>`;
 }
 
 function noteOf({ state, problem, memory_bytes: memory, size, busy, idle_for: idle }) {

@@ -12,8 +12,18 @@ import { ParameterFields } from "./ParameterFields.mjs";
 export function Panel() {
   const { systemPrompt, parameters } = settings;
   return html`<p class="setting-hint">${t("settings.modelHint")}</p>
-    <${ModelField} id=${settings.model.value} label=${t("model.default")} none=${t("model.first")} onChange=${(id) => (settings.model.value = id)} />
-    <${LongText} label=${t("thread.systemPrompt")} hint=${t("thread.systemPromptHint")} value=${systemPrompt.value} onInput=${(value) => (systemPrompt.value = value)} />
+    <${ModelField}
+      id=${settings.model.value}
+      label=${t("model.default")}
+      none=${t("model.first")}
+      onChange=${(id) => (settings.model.value = id)}
+    />
+    <${LongText}
+      label=${t("thread.systemPrompt")}
+      hint=${t("thread.systemPromptHint")}
+      value=${systemPrompt.value}
+      onInput=${(value) => (systemPrompt.value = value)}
+    />
     <${Heading} text=${t("params.title")} />
     <${ParameterFields} values=${parameters.value} onChange=${(values) => (parameters.value = values)} />`;
 }
@@ -29,7 +39,14 @@ export function ModelField({ id, label, none, onChange }) {
         <span class="truncate">${name}</span><${Icon} name="chevron-down" class="small" />
       </button>
       ${id !== null &&
-      html`<button type="button" class="icon-button small" aria-label=${t("action.reset")} onClick=${() => onChange(null)}><${Icon} name="x" /></button>`}
+      html`<button
+        type="button"
+        class="icon-button small"
+        aria-label=${t("action.reset")}
+        onClick=${() => onChange(null)}
+      >
+        <${Icon} name="x" />
+      </button>`}
     </div>
   </div>`;
 }

@@ -1,7 +1,7 @@
 // The parameters of a request, each empty where the model's own default counts.
 
 import { t } from "../../i18n/t.mjs";
-import { PARAMETERS, isValidParameter } from "../../run/parameters.mjs";
+import { PARAMETERS, isValidParameter } from "../../settings.mjs";
 import { html, useId, useState } from "../../view.mjs";
 
 const FIRST = ["temperature", "top_p", "max_tokens", "stop", "seed", "reasoning_effort"];
@@ -41,7 +41,13 @@ function Field({ parameter, value, usual, onChange }) {
         ${isWrong ? html`<span class="field-error">${t("params.invalid", { min, max })}</span>` : HINTS[name] && t(HINTS[name])}
       </p>
     </div>
-    <${CONTROLS[kind]} parameter=${parameter} value=${value} placeholder=${placeholder(usual)} attributes=${attributes} onChange=${change} />
+    <${CONTROLS[kind]}
+      parameter=${parameter}
+      value=${value}
+      placeholder=${placeholder(usual)}
+      attributes=${attributes}
+      onChange=${change}
+    />
   </div>`;
 }
 
@@ -62,9 +68,20 @@ function NumberField({ parameter: { min, max, step, kind }, value, placeholder: 
 }
 
 function ChoiceField({ parameter: { values }, value, placeholder: usual, attributes, onChange }) {
-  return html`<select class="select" value=${value ?? ""} onChange=${(event) => onChange(event.currentTarget.value || null)} ...${attributes}>
+  return html`<select
+    class="select"
+    value=${value ?? ""}
+    onChange=${(event) => onChange(event.currentTarget.value || null)}
+    ...${attributes}
+  >
     <option value="">${usual}</option>
-    ${values.map((each) => html`<option key=${each} value=${each} selected=${each === value}>${EFFORTS[each] ? t(EFFORTS[each]) : each}</option>`)}
+    ${values.map((each) => html`<option
+      key=${each}
+      value=${each}
+      selected=${each === value}
+    >
+      ${EFFORTS[each] ? t(EFFORTS[each]) : each}
+    </option>`)}
   </select>`;
 }
 

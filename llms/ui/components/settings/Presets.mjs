@@ -20,7 +20,13 @@ export function Panel() {
   const presets = store.presets.value;
   return html`<div class="panel-head">
       <p class="setting-hint">${t("preset.hint")}</p>
-      <button type="button" class="button" onClick=${() => setEdited(EMPTY)}><${Icon} name="plus" class="small" />${t("preset.new")}</button>
+      <button
+        type="button"
+        class="button"
+        onClick=${() => setEdited(EMPTY)}
+      >
+        <${Icon} name="plus" class="small" />${t("preset.new")}
+      </button>
     </div>
     ${presets.length === 0 && html`<p class="empty-note">${t("preset.none")}</p>`}
     <ul>
@@ -47,7 +53,15 @@ function PresetRow({ preset, onEdit }) {
 }
 
 function iconButton(icon, label, run) {
-  return html`<button type="button" class="icon-button small" aria-label=${label} title=${label} onClick=${run}><${Icon} name=${icon} /></button>`;
+  return html`<button
+    type="button"
+    class="icon-button small"
+    aria-label=${label}
+    title=${label}
+    onClick=${run}
+  >
+    <${Icon} name=${icon} />
+  </button>`;
 }
 
 function noteOf({ systemPrompt, model, params }) {
@@ -69,7 +83,16 @@ export function PresetForm({ preset, onEnd }) {
   return html`<form class="preset-form" onSubmit=${save}>
     <div class="field">
       <label class="field-label" for=${id}>${t("preset.name")}</label>
-      <input class="input" id=${id} ref=${name} dir="auto" required maxlength="100" value=${fields.name} onInput=${(event) => change({ name: event.currentTarget.value })} />
+      <input
+        class="input"
+        id=${id}
+        ref=${name}
+        dir="auto"
+        required
+        maxlength="100"
+        value=${fields.name}
+        onInput=${(event) => change({ name: event.currentTarget.value })}
+      />
     </div>
     <${LongText} label=${t("preset.prompt")} value=${fields.systemPrompt ?? ""} onInput=${(systemPrompt) => change({ systemPrompt })} />
     <${ModelField} id=${fields.model} label=${t("settings.model")} none=${t("preset.anyModel")} onChange=${(model) => change({ model })} />

@@ -51,7 +51,12 @@ function Details({ row }) {
     html`<details class="disclosure">
       <summary><${Icon} name="chevron-right" class="small" />${t("provider.health")}</summary>
       <ul class="health">
-        ${health.map(({ model, breaker, line }) => html`<li key=${model}><span class=${`dot ${breaker === "closed" ? "good" : "bad"}`} /><b dir="ltr">${model}</b> <span class="quiet">${line}</span></li>`)}
+        ${health.map(
+          ({ model, breaker, line }) => html`<li key=${model}>
+            <span class=${`dot ${breaker === "closed" ? "good" : "bad"}`} /><b dir="ltr">${model}</b>${" "}
+            <span class="quiet">${line}</span>
+          </li>`,
+        )}
       </ul>
     </details>`}
   </div>`;
@@ -64,7 +69,14 @@ function Test({ name }) {
     setOutcome(await testProvider(name).catch((error) => ({ ok: false, problem: error.message })));
   };
   return html`<div class="button-row">
-    <button type="button" class="button small" disabled=${outcome?.isRunning} onClick=${run}><${Icon} name="activity" class="small" />${t("action.test")}</button>
+    <button
+      type="button"
+      class="button small"
+      disabled=${outcome?.isRunning}
+      onClick=${run}
+    >
+      <${Icon} name="activity" class="small" />${t("action.test")}
+    </button>
     <span class="setting-hint" role="status">
       ${outcome?.isRunning && html`<span class="spinner" />`}
       ${outcome?.ok && html`<span class="good">${t("provider.tested", { provider: name, time: duration(outcome.milliseconds / 1000) })}</span>`}
@@ -72,6 +84,13 @@ function Test({ name }) {
     </span>
   </div>`;
 }
+
+const KEYS = {
+  none: "provider.keyNone",
+  environment: "provider.keyEnvironment",
+  file: "provider.keyFile",
+  entered: "provider.keyEntered",
+};
 
 function dotOf({ enabled, problem, up }) {
   if (!enabled) return "";
@@ -86,7 +105,7 @@ function noteOf({ enabled, problem, models, up }) {
 }
 
 function keyText({ state, ending, outranked }) {
-  const text = { none: t("provider.keyNone"), environment: t("provider.keyEnvironment"), file: t("provider.keyFile"), entered: t("provider.keyEntered") }[state];
+  const text = t(KEYS[state] ?? "provider.keyNone");
   const tail = ending ? ` (${t("provider.keyEnds", { tail: ending })})` : "";
   return `${text}${tail}${outranked ? `. ${outranked}` : ""}`;
 }

@@ -21,11 +21,21 @@ export function Panel() {
   return html`<${Heading} text=${t("provider.configured")} />
     ${rows.length === 0 && html`<p class="empty-note">${t("provider.none")}</p>`}
     <ul>
-      ${rows.map((row) => html`<${ProviderRow} key=${row.name} row=${row} isOpen=${open === row.name} onToggle=${() => toggle(row.name)} />`)}
+      ${rows.map((row) => html`<${ProviderRow}
+        key=${row.name}
+        row=${row}
+        isOpen=${open === row.name}
+        onToggle=${() => toggle(row.name)}
+      />`)}
     </ul>
     ${addable.value.length > 0 && html`<${Heading} text=${t("provider.addable")} />`}
     <ul class="addable">
-      ${addable.value.map((row) => html`<${AddableRow} key=${row.name} row=${row} isOpen=${open === `+${row.name}`} onToggle=${() => toggle(`+${row.name}`)} />`)}
+      ${addable.value.map((row) => html`<${AddableRow}
+        key=${row.name}
+        row=${row}
+        isOpen=${open === `+${row.name}`}
+        onToggle=${() => toggle(`+${row.name}`)}
+      />`)}
     </ul>`;
 }
 

@@ -26,7 +26,14 @@ export function Chart({ title, times, lines, step, summary, isWide = false }) {
     <div class="chart" ref=${place} role="img" aria-label=${summary} />
     <details class="disclosure">
       <summary><${Icon} name="chevron-right" class="small" />${t("usagePage.asTable")}</summary>
-      <div class="table-scroll" tabindex="0" role="region" aria-label=${title}><${Numbers} times=${times} lines=${lines} step=${step} /></div>
+      <div
+        class="table-scroll"
+        tabindex="0"
+        role="region"
+        aria-label=${title}
+      >
+        <${Numbers} times=${times} lines=${lines} step=${step} />
+      </div>
     </details>
   </section>`;
 }
@@ -36,7 +43,10 @@ function Legend({ lines, at, time }) {
     ${time && html`<span class="quiet">${time}</span>`}
     ${lines.map(
       (line) => html`<span key=${line.label} class="chart-key">
-        <span class="chart-mark" style=${{ background: line.colour }} />${line.label}${at !== null && html` <b class="numeric">${told(line, at)}</b>`}
+        <span
+          class="chart-mark"
+          style=${{ background: line.colour }}
+        />${line.label}${at !== null && html` <b class="numeric">${told(line, at)}</b>`}
       </span>`,
     )}
   </p>`;

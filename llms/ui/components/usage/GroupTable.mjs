@@ -23,7 +23,13 @@ export function GroupTable({ report, group, priceOf }) {
           </tr>
         </thead>
         <tbody>
-          ${all.map((each) => html`<${Row} key=${each.name} ...${each} whole=${report.totals} hasCost=${hasCost} price=${priceOf(each.name)} />`)}
+          ${all.map((each) => html`<${Row}
+            key=${each.name}
+            ...${each}
+            whole=${report.totals}
+            hasCost=${hasCost}
+            price=${priceOf(each.name)}
+          />`)}
         </tbody>
       </table>
     </div>

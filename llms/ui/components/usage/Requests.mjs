@@ -34,7 +34,14 @@ function Live() {
             <span class="setting-label">${row.asked_model}</span>
             <span class="setting-hint numeric">${[row.provider, t(`usagePage.state_${row.state}`), duration(row.elapsed), row.key_id].filter(Boolean).join(" · ")}</span>
           </div>
-          <button type="button" class="button small" aria-label=${`${t("composer.stop")}: ${row.asked_model}`} onClick=${() => stop(row.id)}>${t("composer.stop")}</button>
+          <button
+            type="button"
+            class="button small"
+            aria-label=${`${t("composer.stop")}: ${row.asked_model}`}
+            onClick=${() => stop(row.id)}
+          >
+            ${t("composer.stop")}
+          </button>
         </li>`,
       )}
     </ul>
@@ -70,7 +77,13 @@ function Latest() {
         </tbody>
       </table>
     </div>
-    ${before !== null && html`<button type="button" class="button small more-rows" onClick=${() => read(before)}>${t("action.more")}</button>`}
+    ${before !== null && html`<button
+      type="button"
+      class="button small more-rows"
+      onClick=${() => read(before)}
+    >
+      ${t("action.more")}
+    </button>`}
   </section>`;
 }
 

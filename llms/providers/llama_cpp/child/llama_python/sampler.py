@@ -38,7 +38,7 @@ class Sampler:
 
     def hear(self, prompt: Sequence[int]) -> None:
         """Take note of what was said before, where that matters."""
-        for token in prompt[len(prompt) - self._remembers :] if self._remembers else ():
+        for token in prompt[max(0, len(prompt) - self._remembers) :] if self._remembers else ():
             self._native.llama_sampler_accept(self._row, token)
 
     def choose(self, context: Any) -> int:

@@ -1,3 +1,53 @@
+// The tabs of one browser: what they tell each other, which of them writes a message, and when one is about to go.
+
+// What tabs tell each other. Each tab keeps its own view of the database and hears {store, id, rev, …} when another one
+// has written; {ask: {…}} is for whoever can answer. A browser without BroadcastChannel has tabs that don't know each other.
+
+export class Channel {
+  #channel = null;
+  #listeners = new Set();
+
+  constructor({ name = "llms", BroadcastChannel = globalThis.BroadcastChannel } = {}) {
+    if (!BroadcastChannel) return;
+    this.#channel = new BroadcastChannel(name);
+    this.#channel.onmessage = ({ data }) => this.#heard(data);
+  }
+
+  // A note about a record.
+  tell(note) {
+    this.#channel?.postMessage(note);
+  }
+
+  // A question, an answer, an order: anything with a name.
+  say(name, value) {
+    this.#channel?.postMessage({ [name]: value });
+  }
+
+  // Hears notes about records.
+  listen(callback) {
+    return this.#add((data) => data?.store && callback(data));
+  }
+
+  // Hears what was said under a name.
+  on(name, callback) {
+    return this.#add((data) => data && Object.hasOwn(data, name) && callback(data[name]));
+  }
+
+  close() {
+    this.#channel?.close();
+    this.#channel = null;
+  }
+
+  #add(callback) {
+    this.#listeners.add(callback);
+    return () => this.#listeners.delete(callback);
+  }
+
+  #heard(data) {
+    for (const callback of [...this.#listeners]) callback(data);
+  }
+}
+
 // Who writes a message: one tab, for as long as it lives. The others learn when it is gone, by a Web Lock that the browser
 // frees, or where there are none (a page over plain HTTP) by asking, which a writer answers.
 //
@@ -72,4 +122,19 @@ class AskedWriters {
 
 function nameOf(id) {
   return `llms-writes-${id}`;
+}
+
+// Calls back when the page may be about to go: hidden, closed, or put aside. It is the last moment to write.
+
+// callback({isFinal}): isFinal where the page does not come back.
+export function onLeaving(callback, { document, window = document?.defaultView } = globalThis) {
+  if (!document) return () => {};
+  const hidden = () => document.visibilityState === "hidden" && callback({ isFinal: false });
+  const left = ({ persisted }) => callback({ isFinal: !persisted });
+  document.addEventListener("visibilitychange", hidden);
+  window.addEventListener("pagehide", left);
+  return () => {
+    document.removeEventListener("visibilitychange", hidden);
+    window.removeEventListener("pagehide", left);
+  };
 }
