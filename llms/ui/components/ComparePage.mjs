@@ -4,7 +4,7 @@ import { models, modelsState } from "../api/models.mjs";
 import { t } from "../i18n/t.mjs";
 import { settings } from "../settings.mjs";
 import { useThreadStore } from "../threadStore.mjs";
-import { html, useEffect, useRef, useState } from "../view.mjs";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../view.mjs";
 import { Column } from "./compare/Column.mjs";
 import { MOST, addModel, ask, begin, columns, hasBegun, isBusy, stop, threadId } from "./compare/comparing.mjs";
 import { Icon } from "./Icon.mjs";
@@ -16,7 +16,7 @@ await withSheet("compare");
 export function ComparePage() {
   const isReady = modelsState.value.state === "read" || models.value.length > 0;
   const store = useThreadStore();
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isReady) return;
     if (!columns.peek().length || !hasBegun.peek()) begin();
     else if (store.currentId.peek() !== threadId.peek()) store.openThread(threadId.peek());
@@ -53,7 +53,7 @@ function Question() {
   const field = useRef(null);
   useEffect(() => field.current.focus(), []);
   const send = () => {
-    if (!text.trim() || isBusy.value) return;
+    if (!text.trim() || isBusy.value || !columns.peek().length) return;
     ask(text.trim());
     setText("");
   };
@@ -90,7 +90,7 @@ function SendButton({ isEmpty, onSend }) {
     class=${`send-button${busy ? " stop" : ""}`}
     data-testid=${busy ? "compare-stop" : "compare-send"}
     aria-label=${t(busy ? "composer.stop" : "composer.send")}
-    disabled=${!busy && isEmpty}
+    disabled=${!busy && (isEmpty || !columns.value.length)}
     onClick=${busy ? stop : onSend}
   >
     <${Icon} name=${busy ? "square" : "arrow-up"} />

@@ -19,7 +19,7 @@ export async function exportThread(threadId, kind) {
 }
 
 // The names of the roles in a Markdown file, in the language of the page.
-export function labels() {
+function labels() {
   return {
     user: t("message.you"),
     assistant: t("export.assistant"),

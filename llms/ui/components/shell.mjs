@@ -1,6 +1,6 @@
 // What the shell around the chat is doing: which dialog is open, how the sidebar stands. Signals, one set for the page.
 
-import { computed, effect, signal } from "../view.mjs";
+import { effect, signal } from "../view.mjs";
 
 const KEY = "llms.sidebar";
 export const THREADS = "application/x-llms-threads"; // what is dragged: ids as JSON
@@ -15,7 +15,6 @@ export const query = signal(""); // what is looked for in the sidebar
 export const isArchiveOpen = signal(false);
 export const renaming = signal(null); // id of the thread or folder whose name is being changed
 export const selection = signal(null); // Set of ids of threads while several are being chosen, else null
-export const selectedCount = computed(() => selection.value?.size ?? 0);
 
 const kept = read();
 export const sidebarWidth = signal(widthOf(kept.width)); // pixels, null: as the style sheet says
