@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,8 @@ def user_directory(environ: Mapping[str, str]) -> Path:
     given = environ.get("XDG_CONFIG_HOME")
     if given and Path(given).is_absolute():
         return Path(given) / "llms"
+    if sys.platform == "linux" and environ.get("HOME"):
+        return Path(environ["HOME"]) / ".config" / "llms"
     import platformdirs
 
     return platformdirs.user_config_path("llms", appauthor=False)
