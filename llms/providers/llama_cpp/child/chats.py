@@ -6,8 +6,8 @@ import json
 import threading
 from typing import Final, final
 
-from llms.providers.llama_cpp.child.library import Loaded
 from llms.providers.llama_cpp.child.link import Link
+from llms.providers.llama_cpp.child.loaded import Loaded
 from llms.providers.llama_cpp.frames import EMBED, END, PIECE, WINDOW
 
 _LARGEST_PIECE: Final = 2**16

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Final, cast
 
-from llms.providers.llama_cpp.child.library import Loader
+from llms.providers.llama_cpp.child.loaded import Loader
 from llms.providers.llama_cpp.load import INSTALL, Unloadable
 
 _LIBRARIES: Final[Mapping[str, tuple[str, str]]] = {

@@ -18,8 +18,8 @@ from typing import Final
 from llms.providers._frames import Frame
 from llms.providers.llama_cpp.child.chats import Chat
 from llms.providers.llama_cpp.child.choice import loader
-from llms.providers.llama_cpp.child.library import Loaded
 from llms.providers.llama_cpp.child.link import Link
+from llms.providers.llama_cpp.child.loaded import Loaded
 from llms.providers.llama_cpp.frames import CHAT, EMBED, LOADED, STOP, TAKEN, UNLOADABLE, counted
 from llms.providers.llama_cpp.load import Load, Unloadable
 
