@@ -12,6 +12,7 @@ from llms.gateway.lease import Lease, provider_error
 from llms.protocol.chat import Chunk, Completion, Usage
 from llms.protocol.conform import Conform
 from llms.protocol.errors import LlmsError, UpstreamProtocolError, UpstreamTimeout, UpstreamTruncated
+from llms.protocol.passing import Passing
 from llms.protocol.progress import Progress
 from llms.streaming.progress import with_progress
 
@@ -44,7 +45,7 @@ class Answer:
     __slots__ = ("_conform", "_first", "_generator", "_lease", "_progress", "exchange")
 
     def __init__(
-        self, first: Chunk, *, lease: Lease, conform: Conform, exchange: Exchange, progress: Progress | None
+        self, first: Chunk, *, lease: Lease, conform: Conform | Passing, exchange: Exchange, progress: Progress | None
     ) -> None:
         """Take over the lease of the attempt that brought the first chunk."""
         self._first = first
@@ -68,9 +69,14 @@ class Answer:
         return self._lease.member.row.heartbeat
 
     @property
+    def native(self) -> bool:
+        """Tell whether the chunks hold the answer in the client's own dialect."""
+        return self._first.native is not None
+
+    @property
     def usage(self) -> Usage | None:
         """Return the upstream's usage as far as it was told."""
-        return Usage.of(self._conform.usage)
+        return self._conform.told
 
     @property
     def seconds(self) -> float:
@@ -84,7 +90,7 @@ class Answer:
         """
         chunks = self._chunks()
         if self._progress is not None:
-            chunks = with_progress(chunks, self._progress, usage=lambda: Usage.of(self._conform.usage))
+            chunks = with_progress(chunks, self._progress, usage=lambda: self._conform.told)
         self._generator = chunks
         return chunks
 
@@ -135,9 +141,8 @@ class Answer:
         await lease.settle()
 
     def _ending(self, seen: Chunk | None) -> Chunk:
-        """Return the final chunk: what came last, and the usage that was asked for."""
-        last = self._conform.last()
-        chunk = Chunk.joined([part for part in (seen, last) if part is not None])
+        """Return the final chunk, counted."""
+        chunk = self._conform.ending(seen)
         self.exchange.chunks += chunk.count
         chunk.final = True
         return chunk
@@ -159,7 +164,7 @@ class Answer:
                 await self._generator.aclose()
         finally:
             self._lease.deadline.close()
-            self.exchange.usage = Usage.of(self._conform.usage) or self.exchange.usage
+            self.exchange.usage = self._conform.told or self.exchange.usage
             self.exchange.finish_reason = self._conform.finish
             try:
                 await self._lease.close()

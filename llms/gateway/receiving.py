@@ -10,12 +10,14 @@ from llms.protocol.chat import ChatRequest, Chunk, Completion, CompletionObject
 from llms.protocol.conform import Conform
 from llms.protocol.errors import UpstreamProtocolError, UpstreamTruncated
 from llms.protocol.fold import Fold
+from llms.protocol.native import Native
+from llms.protocol.passing import Passing
 from llms.protocol.whole import conform_completion
 
 
 async def commit(lease: Lease, request: ChatRequest, exchange: Exchange) -> Answer:
     """Wait for the first chunk that clients may see."""
-    conform = _conform(lease, request, exchange, include_usage=request.include_usage)
+    conform: Conform | Passing = _conform(lease, request, exchange, include_usage=request.include_usage)
     lease.start(request, stream=True)
     patience = lease.member.row.timeouts.first_chunk
     seen = None
@@ -25,6 +27,8 @@ async def commit(lease: Lease, request: ChatRequest, exchange: Exchange) -> Answ
             raise UpstreamTruncated(f"{lease.target.provider}: the stream ended before its first chunk")
         exchange.skipped += chunk.skipped
         exchange.upstream_request_id = chunk.upstream_request_id or exchange.upstream_request_id
+        if chunk.native is not None and isinstance(conform, Conform):
+            conform = Passing()
         seen = conform.apply(chunk)
     lease.committed()
     exchange.ttft = exchange.elapsed()
@@ -42,6 +46,8 @@ async def collect(lease: Lease, request: ChatRequest, exchange: Exchange) -> Who
     lease.committed()
     exchange.ttft = exchange.elapsed()
     exchange.upstream_request_id = first.upstream_request_id
+    if first.native is not None:
+        return await _passed(first.native, lease, exchange)
     item, payload = first.objects[0], first.bytes_of[0] if first.bytes_of else None
     if not _is_whole(item):
         item, payload = await _fold(first, lease, request, exchange), None
@@ -51,8 +57,19 @@ async def collect(lease: Lease, request: ChatRequest, exchange: Exchange) -> Who
         item, model=lease.target.model, fallback_id=f"chatcmpl-{request.request_id}", created=int(exchange.started)
     )
     completion = Completion(whole, payload if payload is not None and whole is item else json.dumps(whole))
-    exchange.usage = completion.usage or exchange.usage
     exchange.finish_reason = whole["choices"][0]["finish_reason"]
+    return await _accounted(completion, lease, exchange)
+
+
+async def _passed(native: Native, lease: Lease, exchange: Exchange) -> Whole:
+    """Return an answer in the client's own dialect as it came."""
+    exchange.chunks += native.events
+    exchange.finish_reason = native.finish
+    return await _accounted(Completion({}, native.wire, native), lease, exchange)
+
+
+async def _accounted(completion: Completion, lease: Lease, exchange: Exchange) -> Whole:
+    exchange.usage = completion.usage or exchange.usage
     lease.deadline.close()
     await lease.close()
     return Whole(completion, exchange)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, cast, final
 
 from llms.protocol import json
+from llms.protocol.native import Native, Original
 from llms.protocol.progress import Progress
 from llms.protocol.shape import Shape
 from llms.protocol.span import messages_span
@@ -40,6 +41,8 @@ class ChatRequest(NamedTuple):
     """The body as it came, of large ones: their messages go on as they are."""
     progress: Progress | None = None
     """Where to write how far the answer is; None unless the client wants to know."""
+    original: Original | None = None
+    """The request in the client's own dialect, where that is another one: for targets that speak it."""
 
     def for_model(self, model: str) -> ChatRequest:
         """Return the same request under the upstream's own model id."""
@@ -75,7 +78,17 @@ class Chunk:
     here has none until somebody asks, and one that only repeats a known shape is decoded only then.
     """
 
-    __slots__ = ("_bytes_of", "_objects", "count", "final", "shape", "skipped", "upstream_request_id", "wire")
+    __slots__ = (
+        "_bytes_of",
+        "_objects",
+        "count",
+        "final",
+        "native",
+        "shape",
+        "skipped",
+        "upstream_request_id",
+        "wire",
+    )
 
     def __init__(
         self,
@@ -101,6 +114,8 @@ class Chunk:
         """Malformed events of the upstream that were left out before this chunk."""
         self.upstream_request_id = ""
         """The upstream's own id of the request, on the first chunk where known."""
+        self.native: Native | None = None
+        """The answer in the client's own dialect, where the upstream speaks it; then there are no objects."""
 
     @classmethod
     def of(cls, *objects: ChunkObject) -> Chunk:
@@ -113,6 +128,14 @@ class Chunk:
         chunk = cls((), None, shape)
         chunk.count = count
         chunk.wire = wire
+        return chunk
+
+    @classmethod
+    def passed(cls, native: Native) -> Chunk:
+        """Make a chunk of what came in the client's own dialect."""
+        chunk = cls(())
+        chunk.count = native.events
+        chunk.native = native
         return chunk
 
     @classmethod
@@ -201,11 +224,13 @@ class Completion(NamedTuple):
 
     object: CompletionObject
     payload: bytes
+    native: Native | None = None
+    """The answer in the client's own dialect, where the upstream speaks it; then the others are empty."""
 
     @property
     def usage(self) -> Usage | None:
         """Return the upstream's usage, if it told any."""
-        return Usage.of(self.object.get("usage"))
+        return Usage.of(self.object.get("usage")) if self.native is None else self.native.usage
 
 
 @final

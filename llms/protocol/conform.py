@@ -84,6 +84,15 @@ class Conform:
                 return self._rebuild(chunk, position)
         return chunk
 
+    @property
+    def told(self) -> Usage | None:
+        """Return the usage as far as the upstream told of it."""
+        return Usage.of(self.usage)
+
+    def ending(self, seen: Chunk | None) -> Chunk:
+        """Return the final chunk: what came last, and the usage that was asked for."""
+        return Chunk.joined([part for part in (seen, self.last()) if part is not None])
+
     def last(self) -> Chunk | None:
         """Return the usage chunk that ends the stream, when the client asked for one and usage is known."""
         if not self.include_usage or self.usage is None:

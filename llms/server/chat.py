@@ -12,6 +12,7 @@ from llms.gateway.exchange import Exchange
 from llms.protocol.chat import ChatRequest
 from llms.protocol.dialects import Dialect, Telling
 from llms.protocol.dialects.chat import ChatDialect
+from llms.protocol.dialects.passed import Passed
 from llms.protocol.errors import LlmsError
 from llms.protocol.opt_in import opted_in
 from llms.protocol.progress import Progress
@@ -78,7 +79,8 @@ class Chat:
     async def _whole(self, request: web.Request, access: Access, chat: ChatRequest) -> WholeAnswer:
         whole = await self._services.gateway.complete(chat, route=request.path, key_id=access.caller.key_id)
         headers = {**access.headers, **routing_headers(whole.exchange)}
-        return WholeAnswer(self._dialect.whole(whole.completion, whole), headers)
+        native = whole.completion.native
+        return WholeAnswer(self._dialect.whole(whole.completion, whole) if native is None else native.wire, headers)
 
     async def _stream(self, request: web.Request, access: Access, chat: ChatRequest, task: Task) -> web.StreamResponse:
         services = self._services
@@ -112,6 +114,8 @@ class Chat:
 async def _relay(answer: Answer, events: EventStream, telling: Telling) -> None:
     events.heartbeat = answer.heartbeat
     await events.commit(routing_headers(answer.exchange))
+    if answer.native:
+        telling = Passed(telling)
     tell = telling.chunk
     async for chunk in answer.chunks():
         if chunk.final:
