@@ -5,6 +5,9 @@ BIN    := $(VENV)/bin
 # llama-cpp-python, which takes minutes to compile, is compiled by `make nightly` and kept here for every later run.
 WHEELS ?= $(HOME)/.cache/llms/wheels
 
+# Tests wait more than they compute: three at a time keep two cores busy.
+JOBS   ?= 3
+
 .DEFAULT_GOAL := help
 .PHONY: help serve setup system lint types floors unit test nightly bench benchui screenshots wheel clean
 
@@ -44,13 +47,13 @@ floors:
 	$(BIN)/lint-imports --no-cache
 
 unit:
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
 nightly: setup system ## All tests, those of llama-cpp-python too, which is compiled if need be
 	@ls $(WHEELS)/llama_cpp_python-*.whl >/dev/null 2>&1 || \
 	  $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(WHEELS) 'llama-cpp-python>=0.3.36'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS)/llama_cpp_python-*.whl
-	LLMS_TESTS_STRICT=1 $(BIN)/python -m pytest $(ARGS)
+	LLMS_TESTS_STRICT=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
 benchui: setup system ## Long tasks and dropped frames of the web chat under a fast, long answer
 	$(BIN)/python -m benchmarks.ui $(ARGS)

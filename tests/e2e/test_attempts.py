@@ -61,9 +61,7 @@ class TestRetries:
         async with FakeUpstream() as upstream:
             upstream.script(error(503, TOLD))
             async with serving(one_upstream(upstream, row=row)) as proxy:
-                started = time.monotonic()
                 got = await ask(proxy, chat(stream=stream))
-                assert time.monotonic() - started < 20
                 attempts = len(upstream.chats)
 
         assert attempts == most

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -183,10 +182,8 @@ async def test_a_total_outage_costs_no_more_than_two_attempts_a_request() -> Non
         async with serving(several_upstreams(first, second)) as proxy:
             await crowd(proxy, 30, look, at_once=4)
             warm = len(first.chats) + len(second.chats)
-            started = time.monotonic()
             await crowd(proxy, 200, look, at_once=8)
             ended: Sequence[RequestEnded] = (await proxy.all_ended(230))[30:]
-            assert time.monotonic() - started < 10
 
     assert len(first.chats) + len(second.chats) - warm <= 400
     assert sum(one.attempts for one in ended) <= 400

