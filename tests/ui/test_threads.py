@@ -352,6 +352,7 @@ FILL: Final = """async () => {
   await store.importThreads(file);
 }"""
 SEARCH: Final = """async () => {
+  await store.prepareSearch();
   const hits = [];
   for (const query of ["needle", "gar", "river1 cas", "thread 500 needle", "nosuchwordanywhere"])
     hits.push((await store.search(query)).length);
