@@ -24,8 +24,10 @@ from llms.downloads import new_puller
 from llms.gateway import Fleet, Gateway
 from llms.gateway.assemble import assemble, dropped
 from llms.gateway.changes import Change, EnterKey, apply
+from llms.gateway.described import Described
 from llms.gateway.listing import Listing
 from llms.gateway.roster import Roster
+from llms.model_facts.table import Table
 from llms.policies.keys import Keys
 from llms.policies.sessions import Sessions
 from llms.protocol.errors import LlmsError
@@ -169,6 +171,7 @@ class Engine:
             roster=self._roster,
             change=self.change,
             ask=self._listing.ask,
+            described=Described(Table(), fleet=self._fleet, now=time.time),
             data_dir=place,
             version=__version__,
             ui=config.ui.enabled,

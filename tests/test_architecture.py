@@ -89,7 +89,7 @@ def test_the_overview_of_the_command_line_imports_next_to_nothing() -> None:
 
 def test_serving_imports_no_sdk() -> None:
     loaded = _modules_after("import llms.app, llms.cli.running, llms.providers.openai_compatible")
-    assert not loaded & {"openai", "xllamacpp", "httpx", "redis", "requests"}
+    assert not loaded & {"openai", "xllamacpp", "httpx", "httpx2", "redis", "requests", "genai_prices"}
 
 
 def test_the_protocol_floor_stands_alone() -> None:

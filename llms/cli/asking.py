@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from llms.cli.attachments import Unusable, content
-from llms.cli.model_facts import DEMO, first_chat_model
 from llms.cli.output import complain, fail
 from llms.cli.paper import paper
 from llms.cli.talk import talk
 from llms.cli.turn import Content, Conversation, Turn, take_turn
 from llms.cli.whom import Answering, Wish, whom
 from llms.protocol.errors import LlmsError
+from llms.routing.chat_models import first_chat_model
 
+_DEMO: Final = "local/demo"
 _LARGEST_PIPED: Final = 4 * 2**20
 _CUT: Final[Mapping[str, str]] = {
     "length": "The answer was cut: it reached the model's limit of tokens.",
@@ -127,6 +128,6 @@ async def _open(stack: AsyncExitStack, wish: Wish, model: str | None) -> tuple[A
     if model:
         return answering, model
     try:
-        return answering, first_chat_model(await answering.models()) or DEMO
+        return answering, first_chat_model(await answering.models()) or _DEMO
     except LlmsError as error:
         fail(error.message, code=1)

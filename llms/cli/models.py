@@ -10,6 +10,7 @@ from llms.cli.verb import Verb
 
 if TYPE_CHECKING:
     from llms.config.model import Config
+    from llms.protocol.chat import ModelInfo
 
 
 @click.command(cls=Verb)
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 def models(config: str | None, as_json: bool) -> None:
     """List the models that may be asked for; every provider is asked what it serves.
 
-    Prices are US dollars for a million tokens, in and out. Providers that do not answer are named on stderr.
+    Prices are US dollars for a million tokens, in and out; --json says where each fact is from. Providers that do
+    not answer are named on stderr.
 
     \b
     Examples:
@@ -53,27 +55,23 @@ async def _gather(config: Config) -> tuple[list[dict[str, Any]], dict[str, str]]
 
     async with running_engine(config) as engine:
         silent = await ask_all(engine)
-        return [_row(*entry) for entry in engine.gateway.fleet.catalog.entries()], silent
+        return [_row(*entry) for entry in await engine.services.described.entries()], silent
 
 
-def _row(name: str, info: Any, provider: str) -> dict[str, Any]:
-    from llms.cli.model_facts import context_window, price
-
-    dollars = price(info.extra)
-    return {
-        "id": name,
-        "provider": provider or None,
-        "context_window": context_window(info.extra),
-        "price": {"input": dollars[0], "output": dollars[1]} if dollars else None,
-    }
+def _row(name: str, info: ModelInfo, provider: str, facts: dict[str, Any]) -> dict[str, Any]:
+    return {"id": name, "provider": provider or None, "context_window": None, "price": None, **facts}
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
     from llms.cli.output import show_table
 
-    def cells(row: dict[str, Any]) -> tuple[str, str, str, str]:
-        window, dollars = row["context_window"], row["price"]
-        cost = f"{dollars['input']:g} / {dollars['output']:g}" if dollars else ""
-        return row["id"], row["provider"] or "(alias)", f"{window:,}" if window else "", cost
+    show_table(("model", "provider", "context", "$ in / out", "can"), [_cells(row) for row in rows])
 
-    show_table(("model", "provider", "context", "$ in / out"), [cells(row) for row in rows])
+
+def _cells(row: dict[str, Any]) -> tuple[str, str, str, str, str]:
+    window, price = row["context_window"], row["price"]
+    dollars = [f"{price[way]:g}" for way in ("input", "output") if price[way] is not None] if price else []
+    able = [name for name in ("tools", "reasoning") if row.get(name)]
+    seen = [kind for kind in row.get("input_modalities", ()) if kind != "text"]
+    size = f"{window:,}" if window else ""
+    return row["id"], row["provider"] or "(alias)", size, " / ".join(dollars), ", ".join((*seen, *able))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final, final
 
 from llms.app import Engine
-from llms.cli.model_facts import first_chat_model
 from llms.config.model import Conduct, Config
 from llms.gateway.trial import say_ok
 from llms.protocol.errors import LlmsError
+from llms.routing.chat_models import first_chat_model
 
 _LIST_SECONDS: Final = 5.0
 _TOKENS: Final = 16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, final
 
 from aiohttp import web
@@ -24,13 +25,13 @@ class Models:
     async def list_all(self, request: web.Request, access: Access) -> web.Response:
         """Answer the whole list; providers are asked again when what they said is old."""
         await self._refresh(access)
-        return _json({"object": "list", "data": self._entries()}, access)
+        return _json({"object": "list", "data": await self._entries(access)}, access)
 
     async def get(self, request: web.Request, access: Access) -> web.Response:
         """Answer one model."""
         await self._refresh(access)
         wanted = request.match_info["id"]
-        entries = {entry["id"]: entry for entry in self._entries()}
+        entries = {entry["id"]: entry for entry in await self._entries(access)}
         if wanted not in entries:
             target = self._services.gateway.fleet.catalog.resolve(wanted).targets[0]
             if target.id not in entries:
@@ -45,13 +46,15 @@ class Models:
         else:
             await self._services.refresh()
 
-    def _entries(self) -> list[dict[str, Any]]:
-        return [_entry(name, info, provider) for name, info, provider in self._services.gateway.fleet.catalog.entries()]
+    async def _entries(self, access: Access) -> list[dict[str, Any]]:
+        return [_entry(*entry) for entry in await self._services.described.entries(waits=not access.hops)]
 
 
-def _entry(name: str, info: ModelInfo, provider: str) -> dict[str, Any]:
+def _entry(name: str, info: ModelInfo, provider: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry; what the upstream says stays as it says it, facts in our spelling stand beside it."""
     return {
-        **info.extra,
+        **facts,
+        **{key: value for key, value in info.extra.items() if value is not None or key not in facts},
         "id": name,
         "object": "model",
         "created": info.created,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llms.config.model import Config
 from llms.gateway import Gateway, Member
 from llms.gateway.changes import Change
+from llms.gateway.described import Described
 from llms.gateway.roster import Roster
 from llms.policies.keys import Keys
 from llms.policies.sessions import Sessions
@@ -49,6 +50,8 @@ class Services:
     """Puts a change of the owner in force; raises an LlmsError."""
     ask: Callable[[Member, float], Coroutine[Any, Any, LlmsError | None]]
     """Asks one provider what it serves, for so many seconds; returns what went wrong."""
+    described: Described
+    """What is known of the models in service, prices among it."""
     data_dir: Path
     version: str
     usage: UsageStore = field(default_factory=NoUsage)

@@ -57,7 +57,7 @@ class Settings:
             "requests": True,
             "embeddings": any(isinstance(member.provider, SupportsEmbeddings) for member in members),
             "resume": False,
-            "prices": False,
+            "prices": True,
         }
 
     def _places(self) -> dict[str, Any]:

@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any, Final, cast, final
 
 from aiohttp import web
 
-from llms.protocol import json
+from llms.protocol import json, tariff
 from llms.protocol.errors import InvalidRequest, LlmsError, NotFound, excerpt
 from llms.server.access import Access
 from llms.server.services import Services
 from llms.server.whole_answer import WholeAnswer
-from llms.stores.base import UsageTooMuch, UsageUnreadable
+from llms.stores.base import UsageRow, UsageTooMuch, UsageUnreadable
 from llms.stores.usage_report import Figures, Group, Part, Query, Report
 
 _MOST_BUCKETS: Final = 400
@@ -34,6 +34,8 @@ _NUMBER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 _WHOLE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _FIGURES: Final = tuple(field.name for field in fields(Figures))
 _USUAL_ROWS, _MOST_ROWS = 50, 500
+_CENTS: Final = 10
+"""Decimal places of US dollars: of one cached token of a cheap model something is left."""
 
 
 @final
@@ -51,6 +53,7 @@ class UsagePage:
         query = _query(request.query, now=self._services.now())
         async with self._reading:
             try:
+                query = await self._with_tariffs(query)
                 found = await self._services.usage.report(query)
             except UsageUnreadable as problem:
                 raise _unreadable(problem) from None
@@ -64,9 +67,14 @@ class UsagePage:
             found = await self._services.usage.page(limit=limit + 1, before=before)
         except UsageUnreadable as problem:
             raise _unreadable(problem) from None
-        rows = [{"id": number, **row._asdict()} for number, row in found[:limit]]
+        tariffs = await self._services.described.tariffs({(row.provider, row.model) for _, row in found})
+        rows = [{"id": number, **row._asdict(), "cost": _cost(row, tariffs)} for number, row in found[:limit]]
         follows = rows[-1]["id"] if len(found) > limit else None
         return WholeAnswer(json.dumps({"object": "list", "data": rows, "before": follows}), access.headers)
+
+    async def _with_tariffs(self, query: Query) -> Query:
+        asked = await self._services.usage.models(query)
+        return replace(query, tariffs=await self._services.described.tariffs(asked))
 
     def _require_rows(self) -> None:
         if self._services.config.stores.usage == "none":
@@ -145,7 +153,22 @@ def _part(part: Part) -> dict[str, Any]:
 
 
 def _figures(figures: Figures) -> dict[str, Any]:
-    return {name: _shown(getattr(figures, name)) for name in _FIGURES}
+    dollars = None if figures.cost is None else round(figures.cost, _CENTS)
+    return {name: _shown(getattr(figures, name)) for name in _FIGURES} | {"cost": dollars}
+
+
+def _cost(row: UsageRow, tariffs: Mapping[tuple[str, str], Sequence[tariff.Tariff]]) -> float | None:
+    """Return what a request cost in US dollars; None where its price or its tokens are unknown."""
+    known = tariffs.get((row.provider, row.model), ())
+    price = tariff.tariff_at(known, time=row.started, prompt_tokens=row.prompt_tokens)
+    dollars = tariff.cost(
+        price,
+        prompt_tokens=row.prompt_tokens,
+        cached_tokens=row.cached_tokens,
+        completion_tokens=row.completion_tokens,
+        known=row.usage_source != "unknown",
+    )
+    return None if dollars is None else round(dollars, _CENTS)
 
 
 def _shown(value: float | None) -> float | None:

@@ -64,6 +64,9 @@ class UsageStore(Protocol):
     async def page(self, *, limit: int, before: int | None = None) -> list[tuple[int, UsageRow]]:
         """Return rows with their numbers, the newest first, of those below `before`; raise UsageUnreadable."""
 
+    async def models(self, query: Query) -> list[tuple[str, str]]:
+        """Return the models that were asked in a time: provider and upstream's id; raise UsageUnreadable."""
+
     async def report(self, query: Query) -> Report:
         """Return what the rows of a time come to; raise UsageUnreadable."""
 
@@ -84,6 +87,10 @@ class NoUsage:
 
     async def page(self, *, limit: int, before: int | None = None) -> list[tuple[int, UsageRow]]:
         """Return nothing."""
+        return []
+
+    async def models(self, query: Query) -> list[tuple[str, str]]:
+        """Return none."""
         return []
 
     async def report(self, query: Query) -> Report:

@@ -208,6 +208,10 @@ class SqliteUsage:
         """Return rows with their numbers, the newest first, of those below `before`; raise UsageUnreadable."""
         return await self._read_apart(lambda database: _page(database, limit, before))
 
+    async def models(self, query: Query) -> list[tuple[str, str]]:
+        """Return the models that were asked in a time: provider and upstream's id; raise UsageUnreadable."""
+        return await self._read_apart(lambda database: usage_report.models(database, query))
+
     async def report(self, query: Query) -> Report:
         """Return what the rows of a time come to; raise UsageUnreadable."""
         return await self._read_apart(lambda database: usage_report.report(database, query))

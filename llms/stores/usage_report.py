@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, final
+
+from llms.protocol.tariff import Tariff
 
 Group = Literal["model", "provider", "key"]
 _NAMES: Final[Mapping[Group, str]] = {
@@ -33,6 +35,14 @@ _WHERE: Final = "id BETWEEN :first AND :last AND started >= :start AND started <
 _SHORTEST: Final = 0.1
 """Seconds of writing from which on its speed means anything."""
 _WRITES: Final = f"outcome = 'ok' AND stream AND duration - ttft >= {_SHORTEST}"
+_AGAIN: Final = "min(cached_tokens, prompt_tokens)"
+_COST: Final = (
+    "CASE WHEN input = 0 AND output = 0 THEN 0.0 WHEN usage_source != 'unknown' THEN"
+    f" ((prompt_tokens - {_AGAIN}) * input + {_AGAIN} * coalesce(cached, input)"
+    " + CASE completion_tokens WHEN 0 THEN 0 ELSE completion_tokens * output END) / 1e6 END"
+)
+"""US dollars, NULL where they are unknown; as `tariff.cost` says it."""
+_BILLED: Final = "(outcome = 'ok' OR chunks > 0)"
 _SUMS: Final = (
     "count(*)",
     "sum(outcome IN ('error', 'truncated'))",
@@ -41,10 +51,26 @@ _SUMS: Final = (
     "total(completion_tokens)",
     "total(cached_tokens)",
     "total(reasoning_tokens)",
+    f"sum({_BILLED} AND {_COST} IS NULL)",
+    f"count({_COST})",
+    f"total({_COST})",
     f"total(CASE WHEN {_WRITES} THEN completion_tokens END)",
     f"total(CASE WHEN {_WRITES} THEN duration - ttft END)",
 )
-"""In the order of `Figures`, tokens and seconds of writing last. Upstreams tell tokens: no sum of them may overflow."""
+"""In the order of `Figures`; then requests with a cost, their cost, tokens and seconds of writing.
+
+Upstreams tell tokens: no sum of them may overflow.
+"""
+_TARIFFS: Final = (
+    "CREATE TEMP TABLE tariffs (of_provider, of_model, input, cached, output, since, until, day_from, day_until,"
+    " above, upto)"
+)
+_PRICED: Final = (
+    "requests LEFT JOIN tariffs ON of_provider = provider AND of_model = model"
+    " AND started >= since AND started < until AND CAST(started AS INTEGER) % 86400 >= day_from"
+    " AND CAST(started AS INTEGER) % 86400 < day_until AND prompt_tokens > above AND prompt_tokens <= upto"
+)
+"""A request has one tariff at most."""
 _TTFT: Final = "CASE WHEN stream THEN ttft END"
 """Of a whole answer nobody sees a first token."""
 _DURATION: Final = "CASE WHEN outcome = 'ok' THEN duration END"
@@ -64,6 +90,8 @@ class Query:
     only: str | None = None
     """The one group that counts."""
     most_groups: int = 50
+    tariffs: Mapping[tuple[str, str], Sequence[Tariff]] = field(default_factory=dict)
+    """What models cost, by provider and upstream's id; of others the price is unknown."""
 
 
 @final
@@ -78,6 +106,10 @@ class Figures:
     completion_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    unpriced: int = 0
+    """Answered requests whose cost is unknown: their price is, or their tokens are."""
+    cost: float | None = None
+    """US dollars of the others, None where there are none."""
     ttft_p50: float | None = None
     ttft_p95: float | None = None
     duration_p50: float | None = None
@@ -109,6 +141,7 @@ class Report:
 def report(database: sqlite3.Connection, query: Query) -> Report:
     """Work out a report; raise sqlite3.Error."""
     values = _values(database, query)
+    _lay_out(database, query)
     name = _NAMES[query.group] if query.group is not None else "''"
     where = f"{_WHERE} AND {name} = :only" if query.only is not None and query.group is not None else _WHERE
     names = _most_used(database, name, where, values | {"most": query.most_groups})
@@ -121,6 +154,20 @@ def report(database: sqlite3.Connection, query: Query) -> Report:
     parts = {each: _part(((at, t) for at, t in tallies.items() if at[0] == each), query) for each in names}
     rest = [(at, tally) for at, tally in tallies.items() if at[0] is None]
     return Report(whole, parts, _part(rest, query) if rest else None)
+
+
+def models(database: sqlite3.Connection, query: Query) -> list[tuple[str, str]]:
+    """Return the models that were asked in a time, as providers and upstreams' ids; raise sqlite3.Error."""
+    statement = f"SELECT DISTINCT provider, model FROM requests WHERE {_WHERE} AND model != ''"  # noqa: S608
+    return list(database.execute(statement, _values(database, query)))
+
+
+def _lay_out(database: sqlite3.Connection, query: Query) -> None:
+    """Write the tariffs where statements can join them; it is gone with the connection."""
+    database.execute(_TARIFFS)
+    database.execute("CREATE INDEX temp.tariffs_of ON tariffs (of_provider, of_model)")
+    rows = [(*model, *tariff) for model, tariffs in query.tariffs.items() for tariff in tariffs]
+    database.executemany(f"INSERT INTO tariffs VALUES ({', '.join('?' * (2 + len(Tariff._fields)))})", rows)  # noqa: S608
 
 
 def _values(database: sqlite3.Connection, query: Query) -> dict[str, object]:
@@ -168,10 +215,10 @@ class _Tally:
                 mine[place] = cell if known is None else _joined(cell, known)
 
     def figures(self) -> Figures:
-        *counts, tokens, seconds = self.sums
+        *counts, priced, dollars, tokens, seconds = self.sums
         times = [_percentile(cells, share) for cells in (self.ttfts, self.durations) for share in (0.5, 0.95)]
         speed = tokens / seconds if seconds and tokens else None
-        values: list[Any] = [*map(int, counts), *times, speed]
+        values: list[Any] = [*map(int, counts), dollars if priced else None, *times, speed]
         return Figures(*values)
 
 
@@ -188,7 +235,7 @@ def _tallies(
 ) -> dict[_Place, _Tally]:
     place = f"{chosen}, CAST((started - :start) / :step AS INTEGER)"
     tallies: dict[_Place, _Tally] = {}
-    statement = f"SELECT {place}, {', '.join(_SUMS)} FROM requests WHERE {where} GROUP BY 1, 2"  # noqa: S608
+    statement = f"SELECT {place}, {', '.join(_SUMS)} FROM {_PRICED} WHERE {where} GROUP BY 1, 2"  # noqa: S608
     for group, step, *sums in database.execute(statement, values):
         tally = tallies[group, step] = _Tally()
         tally.sums = sums

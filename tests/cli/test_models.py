@@ -34,7 +34,8 @@ async def test_models_with_what_is_known_of_them(home: Home, llms: Run) -> None:
         ran = await llms("models", "--json")
 
     assert ran.code == 0
-    router = {"context_window": 131072, "price": {"input": 3.0, "output": 15.0}}
+    told = {"context_window": "upstream", "price": "upstream"}
+    router = {"context_window": 131072, "price": {"input": 3.0, "output": 15.0}, "facts_from": told}
     assert json.loads(ran.out) == [
         {"id": "smart", "provider": None, **router},
         {"id": "good/big/model", "provider": "good", **router},
@@ -51,7 +52,7 @@ async def test_models_as_aligned_text(home: Home, llms: Run) -> None:
         ran = await llms("models")
 
     assert ran.out.splitlines() == [
-        "model                  provider  context  $ in / out",
+        "model                  provider  context  $ in / out  can",
         "smart                  (alias)   131,072  3 / 15",
         "good/big/model         good      131,072  3 / 15",
         "good/plain [31m[bold]  good",

@@ -53,6 +53,8 @@ async def test_totals_and_steps_are_those_of_the_rows(proxy: Proxy) -> None:
         "completion_tokens": 60,
         "cached_tokens": 12,
         "reasoning_tokens": 16,
+        "unpriced": 4,
+        "cost": None,
         "ttft_p50": 0.2,
         "ttft_p95": 0.4,
         "duration_p50": 1.2,
@@ -190,3 +192,19 @@ async def test_requests_count_a_moment_after_their_end(tmp_path: Path) -> None:
     totals = found["totals"]
     assert (totals["errors"], totals["prompt_tokens"], totals["completion_tokens"]) == (1, 14, 10)
     assert [each["name"] for each in found["groups"]] == [settings["key_id"]]
+
+
+async def test_requests_are_priced_by_the_providers_that_are_there(tmp_path: Path) -> None:
+    store = SqliteUsage(tmp_path / "usage.sqlite3")
+    for each in (at(10, provider="here", model="parrot"), at(20, provider="gone", model="x")):
+        store.add(each)
+    await store.close()
+    environ = {"LLMS_DATA_DIR": str(tmp_path)}
+    async with serving("providers: {here: {type: echo}}", environ=environ, usage="sqlite") as proxy:
+        report = await told(proxy, "GET", address(group="provider"))
+        rows = (await told(proxy, "GET", "/api/usage/requests"))["data"]
+
+    assert (report["totals"]["cost"], report["totals"]["unpriced"]) == (0, 1)
+    costs = {group["name"]: (group["totals"]["cost"], group["totals"]["unpriced"]) for group in report["groups"]}
+    assert costs == {"here": (0, 0), "gone": (None, 1)}
+    assert {row["provider"]: row["cost"] for row in rows} == {"here": 0, "gone": None}

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llms.protocol.tariff import FREE, Tariff, cost, tariff_at
 from llms.stores import sqlite as store_file
 from llms.stores import usage_report
 from llms.stores.base import NoUsage, UsageRow, UsageTooMuch, UsageUnreadable
@@ -47,7 +48,7 @@ def asked(rows: Iterable[UsageRow], **fields: Any) -> Report:
 
 def test_one_request_is_told_exactly() -> None:
     found = asked([at(25)])
-    figures = Figures(1, 0, 0, 5, 10, 3, 4, 0.2, 0.2, 1.2, 1.2, 10.0)
+    figures = Figures(1, 0, 0, 5, 10, 3, 4, 1, None, 0.2, 0.2, 1.2, 1.2, 10.0)
 
     assert found == Report(Part(figures, {START + 20: figures}))
 
@@ -325,3 +326,77 @@ async def test_a_place_that_cannot_be_used_is_said_at_once(tmp_path: Path) -> No
 async def test_where_nothing_is_kept_there_is_nothing() -> None:
     assert await NoUsage().report(Query(0, 1, 1)) == Report()
     assert await NoUsage().page(limit=5) == []
+
+
+LIST = {
+    ("p", "m"): (
+        Tariff(2.0, 0.5, 8.0, until=START + 50, upto=1000),
+        Tariff(4.0, None, 16.0, until=START + 50, above=1000),
+        Tariff(1.0, None, 3.0, since=START + 50),
+    ),
+    ("p", "vectors"): (Tariff(0.1, None, None),),
+    ("here", "demo"): (FREE,),
+}
+
+
+def test_a_cost_is_that_of_the_time_and_the_length_of_each_request() -> None:
+    tokens = {"prompt_tokens": 1_000, "cached_tokens": 400, "completion_tokens": 100}
+    rows = [at(1, **tokens), at(2, **tokens | {"prompt_tokens": 1_001}), at(60, **tokens)]
+    found = asked(rows, tariffs=LIST)
+
+    short, long, later = 0.0012 + 0.0002 + 0.0008, 0.004004 + 0.0016, 0.001 + 0.0003
+    assert found.whole.totals.cost == pytest.approx(short + long + later)
+    assert found.whole.series[START + 60].cost == pytest.approx(later)
+    assert found.whole.totals.unpriced == 0
+
+
+def test_what_is_unknown_is_counted_and_never_free() -> None:
+    rows = [
+        at(1, model="nobody-knows"),
+        at(2, usage_source="unknown", prompt_tokens=0, completion_tokens=0),
+        at(3, model="vectors", completion_tokens=0, prompt_tokens=1_000_000, cached_tokens=0),
+        at(4, model="vectors", completion_tokens=5),
+        at(5, provider="here", model="demo", usage_source="unknown"),
+        at(6, model="nobody-knows", outcome="error", status=502, chunks=0),
+    ]
+    found = asked(rows, tariffs=LIST, group="model")
+
+    assert found.whole.totals.unpriced == 3
+    assert found.whole.totals.cost == pytest.approx(0.1)
+    assert (found.groups["p/nobody-knows"].totals.cost, found.groups["p/m"].totals.cost) == (None, None)
+    assert found.groups["here/demo"].totals.cost == 0
+
+
+ROW = st.builds(
+    at,
+    st.floats(0, 99, allow_nan=False),
+    model=st.sampled_from(["m", "vectors", "other"]),
+    prompt_tokens=st.integers(0, 2000),
+    cached_tokens=st.integers(0, 2000),
+    completion_tokens=st.integers(0, 9),
+    usage_source=st.sampled_from(["reported", "unknown"]),
+)
+
+
+@given(ROW)
+def test_a_sum_says_of_one_request_what_its_row_says(one: UsageRow) -> None:
+    found = asked([one], tariffs=LIST).whole.totals
+    tariff = tariff_at(LIST.get((one.provider, one.model), ()), time=one.started, prompt_tokens=one.prompt_tokens)
+    alone = cost(
+        tariff,
+        prompt_tokens=one.prompt_tokens,
+        cached_tokens=one.cached_tokens,
+        completion_tokens=one.completion_tokens,
+        known=one.usage_source != "unknown",
+    )
+
+    assert found.cost == (None if alone is None else pytest.approx(alone))
+    assert found.unpriced == (alone is None)
+
+
+async def test_the_models_of_a_time() -> None:
+    rows = [at(1), at(2), at(3, model="n"), at(200, model="late"), at(4, model="", provider="")]
+    with closing(made(rows)) as database:
+        assert sorted(usage_report.models(database, Query(START, START + 100, 10))) == [("p", "m"), ("p", "n")]
+
+    assert await NoUsage().models(Query(0, 1, 1)) == []

@@ -42,6 +42,8 @@ FIGURES: Final = {
     "completion_tokens": 900,
     "cached_tokens": 0,
     "reasoning_tokens": 0,
+    "unpriced": 0,
+    "cost": 0.013,
     "ttft_p50": 0.25,
     "ttft_p95": 1.5,
     "duration_p50": 2.0,

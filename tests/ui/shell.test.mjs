@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { matched } from "../../llms/ui/components/matching.mjs";
 import { hrefOf, placeOf } from "../../llms/ui/components/places.mjs";
 import { SHORTCUTS, namesOf, shortcutOf } from "../../llms/ui/components/shortcuts.mjs";
-import { RANGES, columnsOf, costOfAll, queryOf } from "../../llms/ui/components/usage/figures.mjs";
+import { RANGES, columnsOf, costOf, queryOf } from "../../llms/ui/components/usage/figures.mjs";
 
 const key = (name, fields = {}) => ({ key: name, code: "", ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...fields });
 
@@ -80,10 +80,8 @@ test("steps in which nothing was are 0 in sums and nothing in measures", () => {
   assert.deepEqual(columns, { times: [100, 110, 120, 130], requests: [0, 2, 0, 3], ttft: [null, 0.5, null, null] });
 });
 
-test("a cost is the sum of what has a price, and cached tokens cost their own", () => {
-  const totals = { prompt_tokens: 1_000_000, cached_tokens: 500_000, completion_tokens: 100_000 };
-  const groups = [{ name: "a", totals }, { name: "b", totals }, { name: "c", totals }];
-  const prices = { a: { input: 2, output: 10, cachedInput: 1 }, b: { input: 2, output: 10, cachedInput: null } };
-  assert.equal(costOfAll(groups, (name) => prices[name]), 1.5 + 1 + 2 + 1);
-  assert.equal(costOfAll(groups, () => null), null);
+test("a cost that nobody knows is not 0", () => {
+  assert.equal(costOf({ cost: 0 }), 0);
+  assert.equal(costOf({ cost: null }), null);
+  assert.equal(costOf({}), null);
 });

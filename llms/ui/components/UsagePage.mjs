@@ -1,6 +1,5 @@
 // What was used: requests, tokens, cost, times, by model, provider or key. All of it is told by the server.
 
-import { modelById, refreshModels, modelsState } from "../api/models.mjs";
 import { readUsage } from "../api/usage.mjs";
 import { compact, duration, money, number } from "../i18n/format.mjs";
 import { t } from "../i18n/t.mjs";
@@ -9,7 +8,7 @@ import { withSheet } from "./lazy.mjs";
 import { Chart } from "./usage/Chart.mjs";
 import { GroupTable } from "./usage/GroupTable.mjs";
 import { Requests } from "./usage/Requests.mjs";
-import { RANGES, columnsOf, costOfAll, queryOf, tokensOf } from "./usage/figures.mjs";
+import { RANGES, columnsOf, costOf, queryOf, tokensOf } from "./usage/figures.mjs";
 
 await Promise.all([withSheet("usage"), withSheet("../vendor/uplot")]);
 
@@ -52,21 +51,20 @@ function Segments({ label, values, chosen, onChoose }) {
 }
 
 function Report({ report, group }) {
-  const { totals, groups } = report;
-  const priceOf = (name) => (group === "model" ? modelById(name)?.price : null);
-  const cost = costOfAll(groups, priceOf);
+  const { totals } = report;
+  const cost = costOf(totals);
   const charts = useMemo(() => chartsOf(report), [report]);
   if (!totals.requests) return html`<p class="empty-note">${t("usagePage.empty")}</p><${Requests} />`;
   return html`<div class="stat-grid">
       ${stat("requests", number(totals.requests), t("usagePage.failed", { count: totals.errors, cancelled: totals.cancelled }))}
       ${stat("tokens", compact(tokensOf(totals)), t("usagePage.inOut", { input: compact(totals.prompt_tokens), output: compact(totals.completion_tokens) }))}
-      ${cost !== null && stat("cost", money(cost), t("usagePage.byList"))}
+      ${cost !== null && stat("cost", money(cost), totals.unpriced ? t("usagePage.unpriced", { count: number(totals.unpriced) }) : t("usagePage.byList"))}
       ${totals.ttft_p50 !== null && stat("firstToken", duration(totals.ttft_p50), t("usagePage.p95", { time: duration(totals.ttft_p95) }))}
       ${totals.tokens_per_second !== null && stat("speed", number(totals.tokens_per_second, { maximumFractionDigits: 1 }), t("usagePage.perSecond"))}
     </div>
     <div class="card-grid">
       ${charts.map((chart) => html`<${Chart} key=${chart.title} step=${report.step} ...${chart} />`)}
-      <${GroupTable} report=${report} group=${group} priceOf=${priceOf} />
+      <${GroupTable} report=${report} group=${group} />
     </div>
     <${Requests} />`;
 }
@@ -126,9 +124,6 @@ function failed(problem) {
 // The report, read again now and then; undefined until it is there, null where this server keeps none.
 function useReport(range, group) {
   const [state, setState] = useState({ report: undefined, problem: null });
-  useEffect(() => {
-    if (modelsState.peek().state === "unread") refreshModels();
-  }, []);
   useEffect(() => {
     const leaving = new AbortController();
     const read = () =>

@@ -679,6 +679,7 @@ export default {
   "usagePage.absent": "لا يحتفظ هذا الخادم بسجل لطلباته.",
   "usagePage.failed": { zero: "لم يفشل شيء، أُلغي {cancelled}", one: "فشل واحد، أُلغي {cancelled}", two: "فشل اثنان، أُلغي {cancelled}", few: "فشل {count}، أُلغي {cancelled}", many: "فشل {count}، أُلغي {cancelled}", other: "فشل {count}، أُلغي {cancelled}" },
   "usagePage.byList": "حسب أسعار القائمة",
+  "usagePage.unpriced": "حسب أسعار القائمة؛ {count} بلا سعر",
   "usagePage.perSecond": "رموز في الثانية أثناء الكتابة",
   "usagePage.speed": "السرعة",
   "usagePage.share": "الحصة",

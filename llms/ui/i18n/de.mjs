@@ -575,6 +575,7 @@ export default {
   "usagePage.absent": "Dieser Server führt nicht Buch über seine Anfragen.",
   "usagePage.failed": { one: "{count} fehlgeschlagen, {cancelled} abgebrochen", other: "{count} fehlgeschlagen, {cancelled} abgebrochen" },
   "usagePage.byList": "nach den Listenpreisen",
+  "usagePage.unpriced": "nach Listenpreisen; {count} ohne Preis",
   "usagePage.perSecond": "Token je Sekunde beim Schreiben",
   "usagePage.speed": "Tempo",
   "usagePage.share": "Anteil",

@@ -574,6 +574,7 @@ export default {
   "usagePage.absent": "This server keeps no account of its requests.",
   "usagePage.failed": { one: "{count} failed, {cancelled} cancelled", other: "{count} failed, {cancelled} cancelled" },
   "usagePage.byList": "by the prices of the list",
+  "usagePage.unpriced": "by list prices; {count} have none",
   "usagePage.perSecond": "tokens per second while writing",
   "usagePage.speed": "Speed",
   "usagePage.share": "Share",

@@ -3,14 +3,14 @@
 import { compact, duration, money, number, percent } from "../../i18n/format.mjs";
 import { t } from "../../i18n/t.mjs";
 import { html } from "../../view.mjs";
-import { costOfGroup, tokensOf } from "./figures.mjs";
+import { costOf, tokensOf } from "./figures.mjs";
 
 const NONE = "–";
 const TITLES = { model: "usagePage.byModel", provider: "usagePage.byProvider", key: "usagePage.byKey" };
 
-export function GroupTable({ report, group, priceOf }) {
+export function GroupTable({ report, group }) {
   const all = [...report.groups, ...(report.rest ? [{ name: null, ...report.rest }] : [])];
-  const hasCost = all.some(({ name }) => priceOf(name));
+  const hasCost = all.some(({ totals }) => costOf(totals) !== null);
   const heads = ["requests", "share", "tokens", "firstToken", "p95Head", "speed", hasCost && "cost", "errors"].filter(Boolean);
   return html`<section class="card full" aria-label=${t(TITLES[group])}>
     <h3 class="card-title">${t(TITLES[group])}</h3>
@@ -28,7 +28,6 @@ export function GroupTable({ report, group, priceOf }) {
             ...${each}
             whole=${report.totals}
             hasCost=${hasCost}
-            price=${priceOf(each.name)}
           />`)}
         </tbody>
       </table>
@@ -36,8 +35,8 @@ export function GroupTable({ report, group, priceOf }) {
   </section>`;
 }
 
-function Row({ name, totals, whole, hasCost, price }) {
-  const cost = costOfGroup(totals, price);
+function Row({ name, totals, whole, hasCost }) {
+  const cost = costOf(totals);
   const share = totals.requests / whole.requests;
   const cells = [
     number(totals.requests),

@@ -27,18 +27,9 @@ export function columnsOf({ from, to, step, series }, sums, measures = []) {
   return Object.fromEntries([["times", times], ...sums.map((name) => [name, column(name, 0)]), ...measures.map((name) => [name, column(name, null)])]);
 }
 
-// What a group's tokens come to in US dollars by the price of its model; null where there is none.
-export function costOfGroup(totals, price) {
-  if (!price) return null;
-  const cached = Math.min(totals.cached_tokens, totals.prompt_tokens);
-  const input = (totals.prompt_tokens - cached) * price.input + cached * (price.cachedInput ?? price.input);
-  return (input + totals.completion_tokens * price.output) / 1_000_000;
-}
-
-// The sum over groups of models whose price is known; null where none is. priceOf(name of the group).
-export function costOfAll(groups, priceOf) {
-  const costs = groups.map(({ name, totals }) => costOfGroup(totals, priceOf(name))).filter((cost) => cost !== null);
-  return costs.length ? costs.reduce((sum, cost) => sum + cost, 0) : null;
+// US dollars as the server reckons them; null where it knows no price.
+export function costOf({ cost }) {
+  return typeof cost === "number" ? cost : null;
 }
 
 export function tokensOf({ prompt_tokens: input, completion_tokens: output }) {
