@@ -59,9 +59,14 @@ def plugins(as_json: bool) -> None:
 def inspected(points: Iterable[EntryPoint]) -> list[Plugin]:
     """Return each entry point, loaded to see whether it can be."""
     found = []
+    owners: dict[str, str] = {}
     for point in sorted(points, key=lambda point: point.name):
         name, version = (point.dist.name, point.dist.version) if point.dist is not None else ("", "")
-        found.append(Plugin(point.name, point.value, name, version, _problem(point)))
+        problem = _problem(point)
+        if point.name in owners:
+            problem = f"the package {owners[point.name]} has this type too; uninstall one of the two"
+        owners.setdefault(point.name, name)
+        found.append(Plugin(point.name, point.value, name, version, problem and " ".join(problem.split())))
     return found
 
 

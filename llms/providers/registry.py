@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
+from types import ModuleType
 from typing import Any, Final, cast
 
 from pydantic import BaseModel, ValidationError
@@ -27,6 +28,10 @@ BUILT_IN: Final[Mapping[str, str]] = {
 
 class UnknownType(LookupError):
     """No provider of this type is built in or installed."""
+
+
+class BrokenPlugin(ImportError):
+    """The module of an installed package does not load; the message is one line and names the package's module."""
 
 
 def types() -> list[str]:
@@ -51,11 +56,16 @@ def location(kind: str) -> str:
 
 
 def validate(kind: str, options: Mapping[str, Any]) -> Sequence[OptionProblem]:
-    """Return what is wrong with the own keys of one row; nothing is built."""
+    """Return what is wrong with the own keys of one row; nothing is built.
+
+    A package that does not load is no mistake of the file: its provider is out of service, and the others serve.
+    """
     try:
         parse(kind, options)
     except UnknownType:
         return [OptionProblem(("type",), f'unknown provider type "{kind}"', f"one of: {', '.join(types())}")]
+    except BrokenPlugin:
+        return []
     except ImportError as missing:
         return [OptionProblem(("type",), f'provider type "{kind}" cannot be loaded: {missing}')]
     except ValidationError as invalid:
@@ -88,10 +98,28 @@ def option_schemas() -> dict[str, dict[str, Any]]:
 
 
 def _options_model(kind: str) -> type[BaseModel]:
-    module = importlib.import_module(location(kind).partition(":")[0])
-    return cast(type[BaseModel], module.Options)
+    module = _module(kind)
+    options = getattr(module, "Options", None)
+    if not (isinstance(options, type) and issubclass(options, BaseModel)):
+        raise BrokenPlugin(f"{module.__name__} has no pydantic model Options")
+    return options
 
 
 def _factory(kind: str) -> ProviderFactory:
-    module, _, name = location(kind).partition(":")
-    return cast(ProviderFactory, getattr(importlib.import_module(module), name))
+    module, name = _module(kind), location(kind).partition(":")[2]
+    factory = getattr(module, name, None)
+    if not callable(factory):
+        raise BrokenPlugin(f"{module.__name__} has no class {name}")
+    return cast(ProviderFactory, factory)
+
+
+def _module(kind: str) -> ModuleType:
+    """Import the module of a type; whatever a foreign one raises is a BrokenPlugin."""
+    name = location(kind).partition(":")[0]
+    if kind in KNOWN or kind in BUILT_IN:
+        return importlib.import_module(name)
+    try:
+        return importlib.import_module(name)
+    except Exception as failure:
+        words = " ".join(str(failure).split())
+        raise BrokenPlugin(f"{name} does not load: {type(failure).__name__}: {words}") from failure

@@ -74,6 +74,34 @@ async def test_each_problem_is_told(home: Home, llms_apart: Run) -> None:
     assert "built in" in problems["openai"]
 
 
+async def test_two_packages_of_one_type(home: Home, llms_apart: Run) -> None:
+    install(home.path, {"plugged": "plug:Provider"})
+    other = home.path / "other-2.0.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 2.0\n")
+    (other / "entry_points.txt").write_text("[llms.providers]\nplugged = plug:Provider\n")
+    ran = await llms_apart("plugins", "--json", **path_of(home))
+
+    one, two = json.loads(ran.out)
+    assert (ran.code, one["problem"]) == (1, None)
+    assert two["problem"] == f"the package {one['distribution']} has this type too; uninstall one of the two"
+
+
+async def test_a_plugin_that_does_not_load_stops_nothing(home: Home, llms_apart: Run) -> None:
+    install(home.path, {"broken": "plug_broken:Provider", "bare": "plug_bare:Provider", "nameless": "plug:Nothing"})
+    home.write("providers:\n  p: {type: broken, key: x}\n  q: {type: bare}\n  r: {type: nameless}\n  s: {type: echo}\n")
+    checked = await llms_apart("config", "check", **path_of(home))
+    answered = await llms_apart("chat", "--config", "providers.yaml", "-m", "s/echo", "hello", **path_of(home))
+    listed = await llms_apart("providers", "--json", **path_of(home))
+
+    states = {each["name"]: each["state"] for each in json.loads(listed.out)}
+    assert (checked.code, answered.out) == (0, "hello\n")
+    assert states["p"] == "provider type 'broken' cannot be used: plug_broken does not load: RuntimeError: not today"
+    assert states["q"] == "provider type 'bare' cannot be used: plug_bare has no pydantic model Options"
+    assert states["r"] == "provider type 'nameless' cannot be used: plug has no class Nothing"
+    assert states["s"] == "ready"
+
+
 async def test_none(llms_apart: Run) -> None:
     empty = await llms_apart("plugins", "--json")
     said = await llms_apart("plugins")

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from llms.testing.answers import answer, body
+from llms.testing.answers import body
 from llms.testing.contract.scripts import begun
 from llms.testing.contract.setup import Setup, needs
-from llms.testing.steps import close, event
+from llms.testing.steps import close
 
 
 class Secrets(Setup):
@@ -61,10 +61,10 @@ class Secrets(Setup):
     @needs("speaks_http", "has_key")
     async def test_an_answer_may_speak_of_the_key(self) -> None:
         async with self.ready() as (provider, upstream):
-            upstream.script(answer(*begun([f"say {self.key}"]).steps, event("[DONE]")))
-            chunks = await self.ask(provider)
+            self.script_text(upstream, f"say {self.key}")
+            message = self.fold(await self.ask(provider))["choices"][0]["message"]
 
-        assert f"say {self.key}" in str([chunk.objects for chunk in chunks]), "answers are not ours to censor"
+        assert message["content"] == f"say {self.key}", "answers are not ours to censor"
 
 
 def _all_of(error: BaseException) -> Iterator[str]:
