@@ -19,6 +19,9 @@ from llms.config.values import Choice, Flag, Refusal, Secret, Text, Unbuilt, Who
 Strategy = Literal["ordered", "weighted", "round_robin", "least_busy", "fastest"]
 STRATEGIES: tuple[Strategy, ...] = ("ordered", "weighted", "round_robin", "least_busy", "fastest")
 
+ATTACHMENTS = ("image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf")
+"""Types that are known by their first bytes."""
+
 Boolean = Annotated[bool, Flag()]
 Seconds = Annotated[float, Duration()]
 PositiveSeconds = Annotated[float, Duration(positive=True)]
@@ -180,6 +183,21 @@ class Batch(Section):
     )
 
 
+class Attachments(Section):
+    """Links to pictures and files in requests, for providers that take bytes only."""
+
+    fetch: Boolean = Field(default=False, description="Fetch them; otherwise such requests are refused with 400.")
+    max_bytes: Bytes = Field(default=20 * 2**20, description="The most that is fetched for one request.")
+    timeout: PositiveSeconds = Field(default=20.0, description="For all that is fetched for one request.")
+    types: tuple[Annotated[str, Choice(ATTACHMENTS)], ...] = Field(
+        default=ATTACHMENTS, description="What may be fetched, told by its first bytes."
+    )
+    allow_hosts: Texts = Field(
+        default=(),
+        description="The only hosts asked, as example.com or *.example.com; none is any public one.",
+    )
+
+
 class Ui(Section):
     """The web chat."""
 
@@ -196,6 +214,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "stores": Stores,
     "resume": Resume,
     "batch": Batch,
+    "attachments": Attachments,
     "ui": Ui,
 }
 """The sections of the file that have a fixed set of keys."""
@@ -215,6 +234,7 @@ class Config(BaseModel):
     stores: Stores = Stores()
     resume: Resume = Resume()
     batch: Batch = Batch()
+    attachments: Attachments = Attachments()
     ui: Ui = Ui()
     skipped: dict[str, str] = Field(default_factory=dict)
     """Providers that are left out, with the reason: `needs OPENAI_API_KEY`, `disabled`."""

@@ -11,11 +11,11 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from llms.downloads.egress import PrivateAddress, public_socket, refused
 from llms.downloads.hub import Hub
 from llms.downloads.proxies import proxy_options
 from llms.downloads.retry_after import seconds
 from llms.downloads.source import shown
+from llms.egress import PrivateAddress, public_socket
 from llms.protocol.errors import (
     InvalidRequest,
     LlmsError,
@@ -105,7 +105,10 @@ def failure(reason: Exception, url: str) -> LlmsError:
     place = shown(url)
     cause = reason.os_error if isinstance(reason, aiohttp.ClientConnectorError) else None
     if isinstance(cause, PrivateAddress):
-        return refused(place)
+        return PermissionDenied(
+            f"{place} leads to this machine or its network; over HTTP, models are pulled from public addresses only. "
+            "On the command line llms pull may go there."
+        )
     if isinstance(reason, aiohttp.InvalidURL):
         return InvalidRequest(f"{place} is no address.", param="source")
     if isinstance(reason, aiohttp.ClientConnectorDNSError):

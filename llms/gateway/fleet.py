@@ -13,7 +13,7 @@ from llms.config.model import Config, ProviderRow
 from llms.policies.slots import Slots
 from llms.protocol.chat import ModelInfo
 from llms.protocol.errors import LlmsError, UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from llms.providers.base import Provider, SupportsClose, SupportsSlots
+from llms.providers.base import NeedsBytes, Provider, SupportsClose, SupportsSlots
 from llms.routing.catalog import Catalog
 from llms.routing.planner import Planner
 
@@ -24,7 +24,18 @@ _log = structlog.get_logger()
 class Member:
     """One provider in service; once retired it is closed when its last user has left."""
 
-    __slots__ = ("_idle", "asked_at", "count_slots", "listed", "problem", "provider", "row", "running", "slots")
+    __slots__ = (
+        "_idle",
+        "asked_at",
+        "asks_bytes",
+        "count_slots",
+        "listed",
+        "problem",
+        "provider",
+        "row",
+        "running",
+        "slots",
+    )
 
     def __init__(self, row: ProviderRow, provider: Provider | None, *, problem: str = "") -> None:
         """Take a built provider, or the `problem` that kept it from being built."""
@@ -34,8 +45,12 @@ class Member:
         self.slots = Slots(name=row.name, concurrency=row.limits.concurrency, queue=row.limits.queue)
         self.count_slots: Callable[[str], int | None] | None = None
         """Tells how many requests a model takes at once, where the provider knows."""
+        self.asks_bytes: Callable[[str], bool] | None = None
+        """Tells whether a model takes bytes and no links, where the provider says so."""
         if isinstance(provider, SupportsSlots):
             self.count_slots = provider.slots
+        if isinstance(provider, NeedsBytes):
+            self.asks_bytes = provider.needs_bytes
         self.running = 0
         self.listed: list[ModelInfo] | None = None
         """What it said it serves; None until it told."""
@@ -58,6 +73,16 @@ class Member:
             _log.exception("provider failed to tell its slots", provider=self.row.name)
             return None
         return self.slots.of(model, count) if count else None
+
+    def needs_bytes(self, model: str) -> bool:
+        """Tell whether links in a chat with a model must be fetched before its provider is asked."""
+        if self.asks_bytes is None:
+            return False
+        try:
+            return self.asks_bytes(model)
+        except Exception:
+            _log.exception("provider failed to tell whether it needs bytes", provider=self.row.name)
+            return False
 
     def enter(self) -> None:
         """Count a user in: a request that may come to this provider, or an attempt at it."""

@@ -10,7 +10,9 @@ from typing import Any, TypeVar, final
 
 import structlog
 
+from llms.attachments.fetch import Fetcher
 from llms.gateway.answer import Answer, Whole
+from llms.gateway.attaching import Attaching
 from llms.gateway.embedding import Embedded, able, embed
 from llms.gateway.exchange import Exchange
 from llms.gateway.fleet import Fleet, Member
@@ -33,6 +35,7 @@ _log = structlog.get_logger()
 _LIST_PATIENCE = 5.0
 R = TypeVar("R", ChatRequest, EmbeddingRequest)
 T = TypeVar("T")
+Prepare = Callable[[Member, str, Fleet, Deadline], Awaitable[R]]
 
 
 @final
@@ -49,8 +52,12 @@ class Gateway:
         now: Callable[[], float],
         rng: random.Random,
         refresh: Callable[[], Coroutine[Any, Any, None]],
+        fetcher: Fetcher | None = None,
     ) -> None:
-        """Take the fleet and what it reports to; `refresh` asks providers that never told what they serve."""
+        """Take the fleet and what it reports to; `refresh` asks providers that never told what they serve.
+
+        `fetcher` gets what links lead to, for providers that take bytes only.
+        """
         self.fleet = fleet
         self.health = health
         self.live: set[Exchange] = set()
@@ -60,12 +67,13 @@ class Gateway:
         self._now = now
         self._rng = rng
         self._refresh = refresh
+        self._fetcher = fetcher or Fetcher()
 
     async def chat(self, request: ChatRequest, *, route: str, key_id: str = "") -> Answer:
         """Return a committed stream; raise an LlmsError when no target gave a first chunk."""
         exchange = self._exchange(request, route=route, key_id=key_id, stream=True)
         try:
-            return await self._try(request, exchange, commit)
+            return await self._try(request, exchange, commit, prepare=self._attaching(request))
         except BaseException as failure:
             exchange.failed(failure)
             raise
@@ -75,7 +83,7 @@ class Gateway:
         exchange = self._exchange(request, route=route, key_id=key_id, stream=False)
         exchange.window = "whole_answer"
         try:
-            whole = await self._try(request, exchange, collect)
+            whole = await self._try(request, exchange, collect, prepare=self._attaching(request))
         except BaseException as failure:
             exchange.failed(failure)
             raise
@@ -107,6 +115,9 @@ class Gateway:
                     await self._refresh()
         return self.fleet.catalog.resolve(name)
 
+    def _attaching(self, request: ChatRequest) -> Prepare[ChatRequest]:
+        return Attaching(request, self._fetcher).request_for
+
     def _exchange(self, request: ChatRequest | EmbeddingRequest, *, route: str, key_id: str, stream: bool) -> Exchange:
         return Exchange(
             request,
@@ -125,8 +136,12 @@ class Gateway:
         exchange: Exchange,
         attempt: Callable[[Lease, R, Exchange], Awaitable[T]],
         narrow: Callable[[Route, Fleet], Route] | None = None,
+        prepare: Prepare[R] | None = None,
     ) -> T:
-        """Make attempts over the plan until one is committed; `narrow` leaves out the targets that cannot do it."""
+        """Make attempts over the plan until one is committed; `narrow` leaves out the targets that cannot do it.
+
+        `prepare` makes the request fit for a provider that has asked for it.
+        """
         route = await self.route(request.model)
         fleet = self.fleet
         plan = fleet.planner.plan(route if narrow is None else narrow(route, fleet))
@@ -139,7 +154,7 @@ class Gateway:
         try:
             while True:
                 try:
-                    return await self._attempt(step, fleet, deadline, request, exchange, attempt)
+                    return await self._attempt(step, fleet, deadline, request, exchange, attempt, prepare)
                 except LlmsError as error:
                     attempts = attempts or self._attempts(fleet, plan)
                     following = attempts.after(error)
@@ -179,9 +194,13 @@ class Gateway:
         request: R,
         exchange: Exchange,
         attempt: Callable[[Lease, R, Exchange], Awaitable[T]],
+        prepare: Prepare[R] | None,
     ) -> T:
         """Make one attempt at one target; what it took is given back unless it is committed."""
         exchange.attempted(step.target.provider, step.target.model, step.kind)
+        member = fleet.members[step.target.provider]
+        if prepare is not None and member.asks_bytes is not None:
+            request = await prepare(member, step.target.model, fleet, deadline)
         lease = await self._lease(step.target, fleet, deadline, exchange, request.progress)
         if exchange.attempts == 1:
             exchange.overhead = exchange.elapsed() - exchange.queued

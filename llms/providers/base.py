@@ -27,6 +27,7 @@ __all__ = [
     "Embeddings",
     "ModelInfo",
     "ModelState",
+    "NeedsBytes",
     "Provider",
     "ProviderFactory",
     "ProviderSettings",
@@ -85,6 +86,15 @@ class SupportsSlots(Protocol):
 
     def slots(self, model: str) -> int | None:
         """Return how many requests a model takes at once; None for no such limit, or for an unknown model."""
+        ...
+
+
+@runtime_checkable
+class NeedsBytes(Protocol):
+    """A provider whose upstream fetches no links: pictures and files have to come as `data:` URLs."""
+
+    def needs_bytes(self, model: str) -> bool:
+        """Tell whether links in a chat with a model must be replaced before `chat` is called."""
         ...
 
 

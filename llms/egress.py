@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
-
-from llms.protocol.errors import PermissionDenied
 
 
 class PrivateAddress(OSError):
     """A connection to an address that is not public; always in the same words, so that several count as one."""
-
-
-def public_socket(address: tuple[Any, ...]) -> socket.socket:
-    """Return the socket for a connection that is about to be made, as aiohttp asks for it; raise PrivateAddress.
-
-    It is the resolved address that is looked at, after the last question to any name server and just before the
-    connection to that very address: no name can mean one thing here and another one there.
-    """
-    family, kind, protocol, _, place = address
-    if not is_public(str(place[0])):
-        raise PrivateAddress("not a public address")
-    return socket.socket(family, kind, protocol)
 
 
 def is_public(text: str) -> bool:
@@ -34,12 +21,16 @@ def is_public(text: str) -> bool:
     return all(each.is_global and not each.is_multicast and not each.is_reserved for each in _meant(address))
 
 
-def refused(place: str) -> PermissionDenied:
-    """Return the error for an address that leads inside."""
-    return PermissionDenied(
-        f"{place} leads to this machine or its network; over HTTP, models are pulled from public addresses only. "
-        "On the command line llms pull may go there."
-    )
+def public_socket(address: tuple[Any, ...], is_public: Callable[[str], bool] = is_public) -> socket.socket:
+    """Return the socket for a connection that is about to be made, as aiohttp asks for it; raise PrivateAddress.
+
+    It is the resolved address that is looked at, after the last question to any name server and just before the
+    connection to that very address: no name can mean one thing here and another one there.
+    """
+    family, kind, protocol, _, place = address
+    if not is_public(str(place[0])):
+        raise PrivateAddress("not a public address")
+    return socket.socket(family, kind, protocol)
 
 
 def _meant(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:

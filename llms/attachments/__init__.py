@@ -1,0 +1,1 @@
+"""Pictures and files that clients name by their address, fetched for providers that take bytes only."""
