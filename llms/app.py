@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Final, final
 
@@ -27,7 +28,7 @@ from llms.gateway.changes import Change, EnterKey, apply
 from llms.gateway.described import Described
 from llms.gateway.listing import Listing
 from llms.gateway.roster import Roster
-from llms.model_facts.table import Table
+from llms.model_facts.table import Table, look_up
 from llms.policies.keys import Keys
 from llms.policies.sessions import Sessions
 from llms.protocol.errors import LlmsError
@@ -171,7 +172,7 @@ class Engine:
             roster=self._roster,
             change=self.change,
             ask=self._listing.ask,
-            described=Described(Table(), fleet=self._fleet, now=time.time),
+            described=Described(Table(partial(look_up, environ=self._environ)), fleet=self._fleet, now=time.time),
             data_dir=place,
             version=__version__,
             ui=config.ui.enabled,

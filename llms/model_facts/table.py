@@ -17,6 +17,8 @@ from llms.protocol.tariff import Tariff
 _log = structlog.get_logger()
 _REMEMBERED: Final = 16_384
 _PATIENCE: Final = 10.0
+_ENVIRON: Final = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT")
+"""What Python needs to find itself and its packages."""
 _COMMAND: Final = (sys.executable, "-P", "-m", "llms.model_facts.lookup")
 
 
@@ -41,9 +43,12 @@ class Found:
 NOTHING: Final = Found()
 
 
-def look_up(question: str) -> str:
-    """Ask the table in a process of its own; raise OSError or subprocess.SubprocessError."""
-    ran = subprocess.run(_COMMAND, input=question, capture_output=True, text=True, timeout=_PATIENCE, check=True)  # noqa: S603
+def look_up(question: str, *, environ: Mapping[str, str]) -> str:
+    """Ask the table in a process of its own, which sees no keys; raise OSError or subprocess.SubprocessError."""
+    env = {name: environ[name] for name in _ENVIRON if name in environ}
+    ran = subprocess.run(  # noqa: S603
+        _COMMAND, input=question, env=env, capture_output=True, text=True, timeout=_PATIENCE, check=True
+    )
     return ran.stdout
 
 
@@ -51,7 +56,7 @@ def look_up(question: str) -> str:
 class Table:
     """Answers of the table. Any thread may ask; one question is under way at a time."""
 
-    def __init__(self, look_up: Callable[[str], str] = look_up) -> None:
+    def __init__(self, look_up: Callable[[str], str]) -> None:
         """Take how to ask: JSON in, JSON out, as module `lookup` says."""
         self._look_up = look_up
         self._known: dict[Asked, Found] = {}

@@ -41,8 +41,9 @@ def answering(asked_for: list[str]) -> Callable[[str], str]:
 
 def test_a_real_look_up_leaves_this_process_alone() -> None:
     code = (
-        "import json, sys\nfrom llms.model_facts.table import Asked, Table\n"
-        f"found = Table().find([Asked(*each) for each in {[tuple(OPENAI), tuple(STRANGE)]!r}])\n"
+        "import json, os, sys\nfrom llms.model_facts.table import Asked, Table, look_up\n"
+        "table = Table(lambda question: look_up(question, environ=os.environ))\n"
+        f"found = table.find([Asked(*each) for each in {[tuple(OPENAI), tuple(STRANGE)]!r}])\n"
         "assert 'genai_prices' not in sys.modules\n"
         "print(json.dumps(list(found.values())[0].context_window), *[each.source for each in found.values()])"
     )
