@@ -49,4 +49,4 @@ class Attaching:
                 param=found[0].param,
             )
         data = await self._fetcher.fetch(found, rules)
-        return self._request._replace(body=replaced(self._request.body, data), raw=None)
+        return self._request._replace(body=replaced(self._request.body, data), raw=None, original=None)

@@ -254,7 +254,16 @@ async def test_a_redirect_leaves_the_few_hosts_in_vain(outside: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://", "http://[::1", "https://a b/", "http://x:99999/", "http://me:pw@x.example/"]
+    "url",
+    [
+        "http://",
+        "http://[::1",
+        "https://a b/",
+        "http://x:99999/",
+        "http://me:pw@x.example/",
+        "http:/x",
+        "http://x\\@y.example/",
+    ],
 )
 async def test_what_is_no_address_is_refused(url: str) -> None:
     assert "pw" not in await refused(url)
