@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from llms.config.model import ProviderRow
 from llms.gateway.fleet import Fleet
 from llms.model_facts.table import NOTHING, Asked, Found, Table
-from llms.model_facts.told import told
+from llms.model_facts.told import price, told
 from llms.protocol.chat import ModelInfo
 from llms.protocol.tariff import FREE, Tariff, tariff_at
 from llms.providers.known import KNOWN
@@ -51,13 +51,15 @@ class Described:
 
     async def tariffs(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Sequence[Tariff]]:
         """Return what models cost, by provider and upstream's id; those whose price is unknown are left out."""
-        members = self._fleet().members
-        rows = {each: members[each[0]].row for each in models if each[0] in members}
-        asked = {each: Asked(place, each[1]) for each, row in rows.items() if (place := place_of(row))}
+        fleet = self._fleet()
+        rows = {each: fleet.members[each[0]].row for each in models if each[0] in fleet.members}
+        own = {each: (FREE,) for each, row in rows.items() if row.type in _OWN}
+        known: dict[tuple[str, str], Sequence[Tariff]] = {**_told_tariffs(fleet), **own}
+        places = {each: place_of(row) for each, row in rows.items() if each not in known}
+        asked = {each: Asked(place, each[1]) for each, place in places.items() if place}
         found = await self._find(set(asked.values()))
-        known = {each: found.get(one, NOTHING).tariffs for each, one in asked.items()}
-        free = {each: (FREE,) for each, row in rows.items() if row.type in _OWN}
-        return {each: tariffs for each, tariffs in (known | free).items() if tariffs}
+        known |= {each: found.get(one, NOTHING).tariffs for each, one in asked.items()}
+        return {each: known[each] for each in rows if known.get(each)}
 
     async def _find(self, asked: Collection[Asked]) -> Mapping[Asked, Found]:
         known = self._table.known(asked)
@@ -75,6 +77,16 @@ class Described:
         target = Target(provider, info.id) if provider else fleet.catalog.resolve(name).targets[0]
         place = place_of(fleet.members[target.provider].row)
         return Asked(place, target.model) if place else None
+
+
+def _told_tariffs(fleet: Fleet) -> dict[tuple[str, str], Sequence[Tariff]]:
+    """Return the prices that upstreams tell in their lists, as if they had always been so."""
+    prices = {(owner, info.id): price(info.extra) for _, info, owner in fleet.catalog.entries() if owner}
+    return {
+        each: (Tariff(told["input"], told.get("cached_input"), told["output"]),)
+        for each, told in prices.items()
+        if told is not None
+    }
 
 
 def place_of(row: ProviderRow) -> str:

@@ -114,6 +114,22 @@ async def test_the_list_of_models_shows_facts_and_names_have_those_of_their_targ
     assert tariffs == {("away", "gpt-4o"): [Tariff(2.5, 1.25, 10.0)], ("here", "parrot"): (FREE,)}
 
 
+async def test_a_price_that_the_upstream_tells_is_what_counts() -> None:
+    asked_for: list[Any] = []
+    row = {"id": "dear", "pricing": {"input": 7, "output": 9}}
+    async with FakeUpstream() as upstream:
+        upstream.models([row, "plain"])
+        text = f'providers:\n  near: {{type: openai_compatible, base_url: "{upstream.url}"}}\n'
+        async with serving(text) as proxy:
+            services = proxy.engine.services
+            await services.refresh()
+            services.described = Described(table(asked_for), fleet=lambda: services.gateway.fleet, now=lambda: NOW)
+            tariffs = await services.described.tariffs([("near", "dear"), ("near", "plain")])
+
+    assert tariffs == {("near", "dear"): (Tariff(7, None, 9),)}
+    assert asked_for == []
+
+
 async def test_another_node_is_answered_with_what_is_at_hand() -> None:
     asked_for: list[Any] = []
     async with FakeUpstream() as upstream, serving(ROWS % upstream.url) as proxy:
