@@ -12,11 +12,14 @@ from unittest.mock import patch
 import pytest
 
 from llms.attachments.fetch import Fetcher
+from llms.gateway.attaching import Attaching
 from llms.protocol.chat import ChatRequest, Chunk
 from llms.protocol.errors import UpstreamUnavailable
+from llms.protocol.native import Original
 from llms.providers import registry
 from llms.providers.base import NeedsBytes, ProviderFactory
 from llms.providers.echo import Echo, Options
+from llms.streaming.deadline import Deadline
 from tests.attachments.strange import OUTSIDE, PNG, Names, Site, site
 from tests.proxy import Proxy, RawClient, Reply, serving
 
@@ -184,3 +187,19 @@ async def test_the_total_of_a_request_bounds_the_fetching_too(outside: Site) -> 
         reply = await said(proxy, body(outside.url("/slow")))
 
     assert (reply.status, reply.error["code"]) == (504, "upstream_timeout")
+
+
+async def test_the_clients_own_dialect_is_given_up_for_bytes(outside: Site) -> None:
+    url = outside.body("/cat", PNG)
+    asked = body(url)
+    request = ChatRequest(asked, "a", raw=b"{}", original=Original("messages", {"messages": []}))
+    async with proxy_of(ROWS + ON) as proxy:
+        fleet = proxy.engine.gateway.fleet
+        attaching = Attaching(request, proxy.engine.gateway._fetcher)
+        deadline = Deadline(proxy.engine.gateway.ticker, total=60)
+        found = await attaching.request_for(fleet.members["up"], "a", fleet, deadline)
+        deadline.close()
+
+    assert seen(found) == [PICTURE]
+    assert (found.raw, found.original) == (None, None), "both hold the link"
+    assert request.body == asked
