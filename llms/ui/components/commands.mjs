@@ -125,7 +125,7 @@ function step(by) {
 }
 
 function lastCode() {
-  return [...document.querySelectorAll(".turns .code-block pre")].at(-1)?.textContent ?? "";
+  return [...document.querySelectorAll(".turns .md-code pre")].at(-1)?.textContent ?? "";
 }
 
 async function copy(text) {
