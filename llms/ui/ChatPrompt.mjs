@@ -70,20 +70,20 @@ function Field() {
     aria-label=${t("composer.label")}
     placeholder=${model ? t("composer.placeholder", { model: model.name }) : t("composer.placeholderAny")}
     value=${text}
-    onFocus=${uncover}
+    onFocus=${turned}
     onInput=${typed}
     onKeyDown=${pressed}
     onPaste=${pasted}
   />`;
 }
 
-// A field that somebody turns to is not covered by anything.
-function uncover() {
-  if (surface.peek()) closeSurface();
+// A field that somebody turns to is not covered by anything. A dialog that closes gives the focus back: that is no turning.
+function turned({ relatedTarget }) {
+  if (relatedTarget?.closest("dialog[open]")) closeSurface();
 }
 
 function typed({ target }) {
-  uncover();
+  if (surface.peek()) closeSurface();
   warmUp();
   composing.write(target.value);
 }

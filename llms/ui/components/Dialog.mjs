@@ -12,7 +12,6 @@ import { html, useId, useLayoutEffect, useRef } from "../view.mjs";
 import { Icon } from "./Icon.mjs";
 import { lazy } from "./lazy.mjs";
 import { notices } from "./notices.mjs";
-import { surface } from "./shell.mjs";
 
 const Toasts = lazy(() => import("./Toasts.mjs"), "Toasts");
 const STOPS = 'a[href], button:not(:disabled), input:not(:disabled), select, textarea, summary, [tabindex="0"]';
@@ -57,9 +56,7 @@ function opened(dialog, isShown, isModal) {
   isShown.current = true;
   return () => {
     isShown.current = false;
-    const next = surface.peek();
-    dialog.close(); // gives the focus back, and the field that has it then closes what is open: the next dialog, too
-    surface.value = next;
+    dialog.close();
     if (!document.activeElement || document.activeElement === document.body) before?.focus?.();
   };
 }

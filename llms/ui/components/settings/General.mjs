@@ -1,9 +1,8 @@
 // How answers arrive, how messages are sent, which language the page speaks.
 
-import { LANGUAGES, chosen, speak, t } from "../../i18n/t.mjs";
+import { LANGUAGES, t } from "../../i18n/t.mjs";
 import { settings } from "../../settings.mjs";
 import { html } from "../../view.mjs";
-import { openSurface } from "../shell.mjs";
 import { Choice, Heading, Select, Toggle } from "./controls.mjs";
 
 export function Panel() {
@@ -26,9 +25,6 @@ export function Panel() {
     <${Select} label=${t("settings.language")} value=${settings.language.value} choices=${languages} onChange=${change} />`;
 }
 
-// The whole page is drawn anew in another language, and then the settings are open again.
-async function change(language) {
+function change(language) {
   settings.language.value = language;
-  await speak(chosen(language), null);
-  setTimeout(() => openSurface("settings"));
 }
