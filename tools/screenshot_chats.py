@@ -41,7 +41,9 @@ class Bucket:
 
 Read more in the [RFC](https://www.rfc-editor.org/rfc/rfc9110#field.retry-after).
 """
-THOUGHTS: Final = "The person wants a comparison. I should look up the limits of the upstream first, then compare.\n" * 3
+THOUGHTS: Final = (
+    "The person wants a comparison. I should look up the limits of the upstream first, then compare.\n" * 3
+)
 TIMING: Final = {"ttft": 312, "duration": 9120, "tokensPerSecond": 48.4, "tokens": 428, "queue": 4, "load": 0}
 USAGE: Final = {"prompt_tokens": 812, "completion_tokens": 428, "total_tokens": 1240}
 CUT: Final = {

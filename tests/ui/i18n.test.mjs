@@ -45,10 +45,18 @@ test("every key that a module names exists", () => {
   }
 });
 
+test("every key is named by a module, whole or by how it begins", () => {
+  const modules = readdirSync(UI, { recursive: true }).filter((path) => path.endsWith(".mjs") && !/^vendor\/|^i18n\/..\.mjs/.test(path));
+  const source = modules.map((path) => readFileSync(new URL(path, UI), "utf8")).join("\n");
+  const begun = [...source.matchAll(/`([a-z]\w*\.\w*)\$\{|"(settings\.\w+)"/g)].map(([, ...found]) => found.find(Boolean));
+  const isNamed = (key) => source.includes(`"${key}"`) || begun.some((beginning) => key !== beginning && key.startsWith(beginning));
+  assert.deepEqual(Object.keys(messages.en).filter((key) => !isNamed(key)), []);
+});
+
 test("values are filled in, numbers in the manner of the language, what is not given stays visible", () => {
   const german = translator("de", messages.de);
-  assert.equal(german("usage.words", { count: 1234 }), "1.234 Wörter");
-  assert.equal(german("usage.words", { count: 1 }), "1 Wort");
+  assert.equal(german("error.kept", { count: 1234 }), "Die 1.234 Wörter oben bleiben erhalten.");
+  assert.equal(german("error.kept", { count: 1 }), "Das 1 Wort oben bleibt erhalten.");
   assert.equal(german("composer.placeholder", { model: "a {model} $& b" }), "Nachricht an a {model} $& b");
   assert.equal(german("composer.placeholder"), "Nachricht an {model}");
 });
@@ -56,8 +64,8 @@ test("values are filled in, numbers in the manner of the language, what is not g
 test("what is filled into a sentence that runs from right to left keeps its own direction", () => {
   const arabic = translator("ar", messages.ar);
   assert.equal(arabic("model.gone", { model: "gpt-5 (mini)" }), "لم يعد \u2068gpt-5 (mini)\u2069 متاحًا");
-  assert.equal(arabic("usage.words", { count: 2 }), "كلمتان");
-  assert.match(arabic("usage.words", { count: 7 }), /كلمات$/);
+  assert.equal(arabic("error.kept", { count: 2 }), "حُفظت الكلمتان أعلاه.");
+  assert.match(arabic("error.kept", { count: 7 }), /الكلمات الـ/);
 });
 
 test("a missing sentence is answered in English, an unknown key by itself", () => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 import struct
 import zlib
@@ -292,6 +293,21 @@ async def distance(page: Page) -> float:
     return pixels
 
 
+async def test_sound_is_sent_as_sound_and_can_be_heard_again(page: Page, server: Server) -> None:
+    silence = b"RIFF$\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0@\x1f\0\0@\x1f\0\0\x01\0\x08\0data\0\0\0\0"
+    async with page.expect_file_chooser() as waiting:
+        await page.get_by_role("button", name="Attach files", exact=True).click()
+    await (await waiting.value).set_files([{"name": "note.wav", "mimeType": "audio/wav", "buffer": silence}])
+    await expect(page.locator(".composer .attachment")).to_contain_text("note.wav")
+    await ask(page, "What do you hear?")
+    sound, text = server.upstream.chats[0].json["messages"][0]["content"]
+    assert sound["input_audio"] == {"data": base64.b64encode(silence).decode(), "format": "wav"}
+    assert text == {"type": "text", "text": "What do you hear?"}
+    await expect(page.locator(".user-message audio[controls][src^='blob:']")).to_have_attribute(
+        "aria-label", "note.wav"
+    )
+
+
 async def test_the_ring_tells_how_full_the_context_is(server: Server, visit: Visit) -> None:
     server.upstream.models([{"id": "real-model", "object": "model", "context_window": 24}])
     async with visit(server.proxy) as page:
@@ -304,8 +320,10 @@ async def test_the_ring_tells_how_full_the_context_is(server: Server, visit: Vis
 
 async def test_on_a_phone_everything_can_be_touched(server: Server, visit: Visit) -> None:
     async with visit(server.proxy, size=PHONE, touch=True) as page:
-        await ask(page, "Hello")
-        sizes = await page.locator(".transcript, .dock").locator("button:visible").evaluate_all(SIZES)
-        assert sizes
-        assert [size for size in sizes if min(size[1:]) < 44] == []
+        await expect(page.locator(".starter").first).to_be_visible()
+        for place in (".topbar, .transcript, .below, .dock", ".topbar, .transcript, .dock"):
+            sizes = await page.locator(place).locator("button:visible").evaluate_all(SIZES)
+            assert sizes
+            assert [size for size in sizes if min(size[1:]) < 44] == []
+            await ask(page, "Hello")
         assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]

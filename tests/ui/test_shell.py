@@ -12,11 +12,13 @@ from playwright.async_api import expect
 from llms.testing.fake_upstream import text_stream
 from tests.ui.chats import STORE, chat, choose, fill, row, sidebar, titles
 from tests.ui.conftest import PHONE, Server, Visit
-from tests.ui.talk import complete, field, held, send
+from tests.ui.talk import REFUSED, complete, field, held, send
 
 if TYPE_CHECKING:
-    from playwright.async_api import Locator, Page
+    from playwright.async_api import Locator, Page, Route
 
+PATIENCE: Final = 20_000
+"""Milliseconds for a thousand of something on a busy machine."""
 SOME: Final = (chat("Alpha"), chat("Beta", answer="The **needle** lies in the hay."), chat("Gamma"))
 
 
@@ -237,16 +239,33 @@ async def test_the_list_speaks_the_language_of_the_page(server: Server, visit: V
         assert ((await edges(side))[0] == 0) is (language == "de")
 
 
+async def test_a_page_of_an_older_server_says_that_it_is_old(server: Server, visit: Visit) -> None:
+    async with visit(server.proxy, expect=[REFUSED]) as page:
+        await expect(field(page)).to_be_visible()
+
+        async def gone(route: Route) -> None:
+            await route.fulfill(status=404, body="")
+
+        async def newer(route: Route) -> None:
+            await route.fulfill(body='<link href="/ui/another-build/css/all.css">', content_type="text/html")
+
+        await page.route("**/components/Surfaces.mjs", gone)
+        await page.route(re.compile(r"^[^/]+//[^/]+/$"), newer)
+        await page.get_by_test_id("settings-button").click()
+        notice = page.get_by_role("alert").filter(has_text="The server was updated.")
+        await expect(notice.get_by_role("button", name="Reload")).to_be_visible()
+
+
 async def test_a_thousand_chats_are_listed_and_searched_at_once(page: Page) -> None:
     many = [
         chat(f"Chat {n}", answer=f"Answer {n}" + " needle" * (n == 500), at=1_700_000_000_000 + n) for n in range(1000)
     ]
     await fill(page, many)
     await reloaded(page)
-    await expect(titles(page)).to_have_count(1000)
+    await expect(titles(page)).to_have_count(1000, timeout=PATIENCE)
     await sidebar(page).get_by_role("searchbox").fill("needle")
-    await expect(titles(page)).to_have_text(["Chat 500"])
+    await expect(titles(page)).to_have_text(["Chat 500"], timeout=PATIENCE)
     await row(page, "Chat 500").locator("a").click()
     await sidebar(page).get_by_role("searchbox").fill("")
-    await expect(titles(page)).to_have_count(1000)
+    await expect(titles(page)).to_have_count(1000, timeout=PATIENCE)
     await expect(page.locator(".assistant-message")).to_contain_text("needle")

@@ -12,7 +12,7 @@ import { Header } from "./Header.mjs";
 import { Sidebar } from "./Sidebar.mjs";
 import * as composing from "./composing.mjs";
 import { anchor, stop, writing } from "./conversation.mjs";
-import { lazy } from "./lazy.mjs";
+import { isOutdated, lazy, lookForUpdate } from "./lazy.mjs";
 import { alarm, notices, spoken } from "./notices.mjs";
 import { go, hrefOf, place } from "./places.mjs";
 import { closeDrawer, isDrawerOpen, picker, surface } from "./shell.mjs";
@@ -54,13 +54,13 @@ async function signIn(key) {
 
 // What the keys do is loaded with the first of them.
 function press(name) {
-  import("./commands.mjs").then(({ run }) => run(name));
+  import("./commands.mjs").then(({ run }) => run(name), lookForUpdate);
 }
 
 function Main() {
   const { page } = place.value;
   useTitle(page);
-  if (page !== "chat") return html`<main class="main"><${Header} /><${PAGES[page]} /></main>`;
+  if (page !== "chat") return html`<main class="main"><${Header} /><${Update} /><${PAGES[page]} /></main>`;
   return html`<${Chat} />`;
 }
 
@@ -72,6 +72,7 @@ function Chat() {
   useEscape();
   return html`<main class=${`main${isEmpty ? " is-empty" : ""}`}>
     <${Header} />
+    <${Update} />
     ${useTrouble() && html`<${Banners} />`}
     ${isEmpty ? html`<div class="transcript" id="conversation" tabindex="-1"><${Greeting} /></div>` : html`<${ThreadView} waiting=${html`<div class="transcript" />`} />`}
     <div class="dock">
@@ -84,6 +85,15 @@ function Chat() {
     ${useDragged() && html`<${DropTarget} />`}
     ${isEmpty && html`<${Starters} />`}
   </main>`;
+}
+
+// Stands here and is not fetched, since nothing can be fetched any more.
+function Update() {
+  if (!isOutdated.value) return null;
+  return html`<div class="banner" role="alert">
+    <span>${t("app.newVersion")}</span>
+    <button type="button" class="button small" onClick=${() => location.reload()}>${t("app.reload")}</button>
+  </div>`;
 }
 
 // Once something was wrong, its end is to be told too.

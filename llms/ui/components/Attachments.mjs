@@ -21,6 +21,7 @@ function Attachment({ part, warning, onRemove }) {
   const classes = ["attachment", part.type === "image" && "image", warning && "warn"].filter(Boolean).join(" ");
   return html`<li class=${classes} title=${warning ?? name}>
     ${part.type === "image" ? html`<${Picture} part=${part} name=${name} />` : html`<${Chip} part=${part} name=${name} warning=${warning} />`}
+    ${part.type === "audio" && !onRemove && html`<${Sound} part=${part} name=${name} />`}
     ${onRemove &&
     html`<button type="button" class="attachment-remove" aria-label=${t("attach.remove", { name })} onClick=${onRemove}><${Icon} name="x" /></button>`}
   </li>`;
@@ -35,13 +36,23 @@ function Chip({ part, name, warning }) {
 }
 
 function Picture({ part, name }) {
+  return html`<img src=${useBlob(part.blob) ?? EMPTY} alt=${name} width=${part.width} height=${part.height} />`;
+}
+
+function Sound({ part, name }) {
+  const url = useBlob(part.blob);
+  return url && html`<audio controls preload="metadata" src=${url} aria-label=${name} />`;
+}
+
+// The address of a blob, null until it is read.
+function useBlob(id) {
   const [url, setUrl] = useState(null);
   useEffect(() => {
     let isWanted = true;
-    useThreadStore().blobUrl(part.blob).then((found) => isWanted && setUrl(found));
+    useThreadStore().blobUrl(id).then((found) => isWanted && setUrl(found));
     return () => (isWanted = false);
-  }, [part.blob]);
-  return html`<img src=${url ?? EMPTY} alt=${name} width=${part.width} height=${part.height} />`;
+  }, [id]);
+  return url;
 }
 
 const EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==";

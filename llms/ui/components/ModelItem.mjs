@@ -26,7 +26,7 @@ export function ModelItem({ model, isSelected, option }) {
       <${Icon} name="star" class=${`small ${isFavourite ? "filled" : ""}`} />
     </span>
     <span class="palette-text">
-      <span class="palette-label">${model.name} ${model.label && html`<span class="badge">${model.label}</span>`}</span>
+      <span class="palette-label">${model.name} ${model.label && model.label !== model.name && html`<span class="badge">${model.label}</span>`}</span>
       <span class="palette-note">${factsOf(model).join(" · ")}</span>
     </span>
     <${Abilities} model=${model} />

@@ -31,7 +31,7 @@ export function ModelPicker({ class: extra = "", isUp = false }) {
   >
     ${(gone || state === "failed") && html`<${Icon} name="triangle-alert" class="small" />`}
     <span class="truncate">${model?.name ?? (state === "reading" || state === "unread" ? t("app.loading") : t("model.choose"))}</span>
-    ${model?.label && html`<span class="badge">${model.label}</span>`}
+    ${model?.label && model.label !== model.name && html`<span class="badge">${model.label}</span>`}
     <${Icon} name="chevron-down" class="small" />
   </button>`;
 }

@@ -32,7 +32,8 @@ export function Reasoning({ text, seconds = null, since = null, opensItself = fa
 function Title({ seconds, since }) {
   const elapsed = useElapsed(since);
   if (since !== null) return html`<span class="shimmer">${elapsed < 1 ? t("run.thinking") : t("reasoning.active", { elapsed: duration(Math.floor(elapsed)) })}</span>`;
-  return html`<span>${seconds === null ? t("usage.reasoningTokens") : t("reasoning.done", { elapsed: duration(seconds) })}</span>`;
+  if (seconds === null) return html`<span>${t("usage.reasoningTokens")}</span>`;
+  return html`<span>${seconds < 1 ? t("reasoning.brief") : t("reasoning.done", { elapsed: duration(seconds) })}</span>`;
 }
 
 // The newest thoughts stay in view while they come.

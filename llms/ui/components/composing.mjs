@@ -4,6 +4,7 @@ import { batch, computed, effect, signal } from "../view.mjs";
 import { t } from "../i18n/t.mjs";
 import { useThreadStore } from "../threadStore.mjs";
 import { begun, prepare, send, writing } from "./conversation.mjs";
+import { lookForUpdate } from "./lazy.mjs";
 import { notify } from "./notices.mjs";
 import { place } from "./places.mjs";
 
@@ -72,7 +73,8 @@ export async function submit() {
 async function sendNow(parts) {
   sending.value = true;
   try {
-    await prepare().catch(() => {
+    await prepare().catch(async () => {
+      await lookForUpdate();
       throw new Error(t("error.network"));
     });
     await send(parts);
