@@ -1,4 +1,4 @@
-"""Stream a long answer to the web chat's renderer in Chromium, and count what a reader would feel."""
+"""Stream a long answer to the web chat's renderer in Chromium, open and search many chats, and count what is felt."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from playwright.async_api import Browser, async_playwright
 
+from benchmarks.ui import chats
 from benchmarks.ui.answers import KINDS
 from benchmarks.ui.serving import serving
 
@@ -90,6 +91,9 @@ async def run(options: argparse.Namespace) -> int:
             figures = await show(browser, address, shot)
             results.append({**asdict(shot), **asdict(figures)})
             print(_line(_cells(shot, figures)), flush=True)
+        for name, milliseconds in (await chats.measure(browser, address)).items():
+            results.append({"name": name, "milliseconds": milliseconds, "is_same": True})
+            print(f"{name:<27}{milliseconds:>8.0f} ms", flush=True)
         await browser.close()
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))

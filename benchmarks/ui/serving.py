@@ -27,7 +27,10 @@ _TICK: Final = 0.002
 async def serving() -> AsyncGenerator[str]:
     """Serve on a free port of the loopback; yields the address."""
     app = web.Application()
-    app.router.add_get("/", _Page().answer)
+    page = _Page()
+    app.router.add_get("/", page.answer)
+    app.router.add_get("/chat", page.answer_whole)
+    app.router.add_get("/v1/models", _models)
     app.router.add_get("/bench/page.mjs", _script)
     app.router.add_get("/ui/{path:.+}", _file)
     app.router.add_post("/v1/chat/completions", _stream)
@@ -43,16 +46,26 @@ async def serving() -> AsyncGenerator[str]:
 
 
 class _Page:
-    """The page of the chat under its own policy, with the renderer alone in it."""
+    """The page of the chat under its own policy, whole, or with the renderer alone in it."""
 
     def __init__(self) -> None:
         page = ui_page.render(ui_files.read(packaged("llms") / "ui"), "bench")
-        self._text = _BODY.sub(_STAGE, _MODULES.sub("", page.file.body.decode()))
+        self._whole = page.file.body.decode()
+        self._text = _BODY.sub(_STAGE, _MODULES.sub("", self._whole))
         self._policy = page.policy
 
     async def answer(self, _: web.Request) -> web.Response:
-        headers = {"Content-Security-Policy": self._policy}
-        return web.Response(text=self._text, content_type="text/html", headers=headers)
+        return self._under_policy(self._text)
+
+    async def answer_whole(self, _: web.Request) -> web.Response:
+        return self._under_policy(self._whole)
+
+    def _under_policy(self, text: str) -> web.Response:
+        return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": self._policy})
+
+
+async def _models(_: web.Request) -> web.Response:
+    return web.json_response({"object": "list", "data": [{"id": "m", "object": "model"}]})
 
 
 async def _script(_: web.Request) -> web.FileResponse:

@@ -12,7 +12,7 @@ import { keysOf } from "./shortcuts.mjs";
 
 const BulkBar = lazy(() => import("./BulkBar.mjs"), "BulkBar");
 const ThreadList = lazy(() => import("./ThreadList.mjs"), "ThreadList");
-const MARK = new URL("../favicon.svg", import.meta.url).pathname;
+const MARK = document.querySelector('link[rel="icon"]').href; // in the page, so that it costs no request
 const STEP = 16; // pixels of one arrow key
 const USUAL = 280; // pixels, as the style sheet says
 
