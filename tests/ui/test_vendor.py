@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def test_every_icon_that_a_module_names_is_in_the_sprite() -> None:
     for path in UI.rglob("*.mjs"):
         named = {first or second for first, second in ICON.findall(path.read_text())}
         assert named <= drawn, f"{path.relative_to(UI)}: {sorted(named - drawn)}; add them to the lock and refresh"
+
+
+def test_the_package_says_which_licences_it_carries() -> None:
+    lock = json.loads((UI / "vendor.lock.json").read_text())
+    project = tomllib.loads((UI.parents[1] / "pyproject.toml").read_text())["project"]
+    carried = {row["license"] for row in lock["packages"].values()}
+    assert set(project["license"].split(" AND ")) == {"MIT", *carried}
 
 
 def test_nothing_of_it_names_a_place_to_fetch_from() -> None:
