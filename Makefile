@@ -55,7 +55,7 @@ nightly: setup system ## All tests, those of llama-cpp-python too, which is comp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS)/llama_cpp_python-*.whl
 	LLMS_TESTS_STRICT=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
-benchui: setup system ## Long tasks and dropped frames of the web chat under a fast, long answer
+benchui: setup system ## What the web chat's reader feels: dropped frames, opening and searching many chats
 	$(BIN)/python -m benchmarks.ui $(ARGS)
 
 bench: setup ## Print our cost per request and per chunk beside the reference relay

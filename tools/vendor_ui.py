@@ -4,6 +4,7 @@
 the pinned esbuild and writes the files, their licences, the icon sprite, the hashes and the import map. A new version
 is written into the lock by hand with an empty `integrity`. It runs on Linux x86-64 and needs npm.
 `check` is offline: every file, licence and hash against the lock, and no import that leaves the server.
+The only `TODO` in a vendored file is a word that highlight.js paints in comments.
 """
 
 from __future__ import annotations

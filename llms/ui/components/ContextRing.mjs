@@ -2,8 +2,8 @@
 
 import { html, useId } from "../view.mjs";
 import { t } from "../i18n/t.mjs";
-import { compact, number, percent } from "../i18n/format.mjs";
-import { contextOf } from "../run/usage.mjs";
+import { compact, money, number, percent } from "../i18n/format.mjs";
+import { contextOf, totalsOf } from "../run/usage.mjs";
 import { useThreadStore } from "../threadStore.mjs";
 import { text } from "./composing.mjs";
 import { currentModel } from "./conversation.mjs";
@@ -16,7 +16,9 @@ export function ContextRing() {
   const id = useId();
   const { contextWindow: total = null, name } = currentModel.value ?? {};
   if (!total) return null;
-  const { tokens, share, isEstimate } = contextOf({ path: useThreadStore().path.value, draft: text.value, contextWindow: total });
+  const path = useThreadStore().path.value;
+  const { cost } = totalsOf(path);
+  const { tokens, share, isEstimate } = contextOf({ path, draft: text.value, contextWindow: total });
   const level = share >= FULL ? "full" : share >= HIGH ? "high" : "normal";
   const told = t("composer.contextUsed", { used: compact(tokens), total: compact(total), share: percent(share) });
   return html`<button type="button" class="icon-button" popovertarget=${id} aria-label=${`${t("composer.context")}: ${told}`} title=${told}>
@@ -31,6 +33,7 @@ export function ContextRing() {
         <dd>${percent(share)}</dd>
         <dt>${t("usage.total")}</dt>
         <dd>${number(tokens)} / ${number(total)} ${isEstimate && html`<span class="quiet">(${t("usage.estimated")})</span>`}</dd>
+        ${cost !== null && html`<dt>${t("usage.chatCost")}</dt>`} ${cost !== null && html`<dd>${money(cost)}</dd>`}
       </dl>
       ${level === "full" && html`<p class="field-hint">${t("composer.contextFull", { model: name })}</p>`}
     </div>`;

@@ -32,6 +32,9 @@ function labels() {
     download: t("action.download"),
     table: t("table.label"),
     formula: t("math.label"),
+    done: t("task.done"),
+    open: t("task.open"),
+    footnote: (label) => t("footnote.label", { label }),
     image: (host) => t("image.remote", { host }),
     follow: (url) => `${t("link.confirmTitle")} ${t("link.confirmHint", { host: new URL(url).host })}\n\n${url}`,
   };
