@@ -170,15 +170,17 @@ class Endpoint:
 
     async def refuse(self, response: Response) -> LlmsError:
         """Read a refusal (bounded) and return our error for it."""
+        return error_for(await self.refusal(response))
+
+    async def refusal(self, response: Response) -> Refusal:
+        """Read what an upstream said when it refused, bounded."""
         body = b""
         try:
             while len(body) < _ERROR_BODY_LIMIT and (data := await response.read()):
                 body += data
         except LlmsError:
             body = body[:_ERROR_BODY_LIMIT]
-        return error_for(
-            Refusal(self.name, response.status, body, response.headers, now=self._now(), secrets=self.secrets)
-        )
+        return Refusal(self.name, response.status, body, response.headers, now=self._now(), secrets=self.secrets)
 
     def decode(self, body: bytes) -> Any:
         """Return a JSON body; raise when it is none."""

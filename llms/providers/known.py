@@ -12,7 +12,7 @@ from llms.protocol.chat import StreamUsage
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One endpoint that speaks OpenAI's chat completions."""
+    """One endpoint: it speaks OpenAI's chat completions, or has a provider of its own."""
 
     name: str
     base_url: str
@@ -20,10 +20,9 @@ class Known:
     """Environment variables that hold its key, the first set one counts; none: no key is needed."""
     url_variables: tuple[str, ...] = ()
     """Environment variables that move its address."""
-    stream_usage: StreamUsage = "ask"
+    stream_usage: StreamUsage | None = "ask"
+    """None for a provider of its own."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    max_inputs: int | None = None
-    """Inputs that one request for embeddings may have, where that is fewer than the 2,048 of OpenAI."""
     port: int | None = None
     """A local server's usual port: looked for in the background."""
     hint: str = ""
@@ -35,10 +34,9 @@ class Known:
         url = next((environ[name] for name in self.url_variables if environ.get(name)), self.base_url)
         return {
             "base_url": _with_path_of(self.base_url, url),
-            "stream_usage": self.stream_usage,
+            **({"stream_usage": self.stream_usage} if self.stream_usage else {}),
             **({"api_key": key} if key else {}),
             **({"headers": dict(self.headers)} if self.headers else {}),
-            **({"max_inputs": self.max_inputs} if self.max_inputs else {}),
         }
 
 
@@ -59,9 +57,8 @@ def _hosted(
     base_url: str,
     prefix: str,
     *,
-    stream_usage: StreamUsage = "ask",
+    stream_usage: StreamUsage | None = "ask",
     also: str | None = None,
-    max_inputs: int | None = None,
 ) -> Known:
     return Known(
         name,
@@ -69,7 +66,6 @@ def _hosted(
         (f"{prefix}_API_KEY", *([also] if also else [])),
         (f"{prefix}_BASE_URL", f"{prefix}_API_BASE"),
         stream_usage,
-        max_inputs=max_inputs,
         hint=f"export {prefix}_API_KEY=…",
     )
 
@@ -81,10 +77,10 @@ KNOWN: Final[Mapping[str, Known]] = {
         _hosted("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC"),
         _hosted(
             "gemini",
-            "https://generativelanguage.googleapis.com/v1beta/openai",
+            "https://generativelanguage.googleapis.com/v1beta",
             "GEMINI",
+            stream_usage=None,
             also="GOOGLE_API_KEY",
-            max_inputs=100,
         ),
         _hosted("groq", "https://api.groq.com/openai/v1", "GROQ"),
         _hosted("mistral", "https://api.mistral.ai/v1", "MISTRAL", stream_usage="native"),
