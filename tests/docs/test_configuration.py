@@ -14,7 +14,9 @@ from pydantic import BaseModel
 from llms.config.load import loads
 from llms.config.model import SECTIONS, Config, ModelRow, Target
 from llms.providers import registry
+from llms.providers.azure import Options as AzureOptions
 from llms.providers.echo import Options as EchoOptions
+from llms.providers.gemini import Options as GeminiOptions
 from llms.providers.known import KNOWN
 from llms.providers.llama_cpp import ModelOptions
 from llms.providers.llama_cpp import Options as LlamaOptions
@@ -25,6 +27,8 @@ from tests.docs.markdown import PAGES, ROOT, Block, Row, blocks, codes, rows
 PAGE = "docs/CONFIGURATION.md"
 OPTIONS: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
     "openai_compatible": (CompatibleOptions, {"base_url": "http://127.0.0.1/v1"}),
+    "azure": (AzureOptions, {"base_url": "http://127.0.0.1"}),
+    "gemini": (GeminiOptions, {}),
     "sdk": (SdkOptions, {"client": "openai:AsyncOpenAI"}),
     "llama_cpp": (LlamaOptions, {}),
     "echo": (EchoOptions, {}),
@@ -134,7 +138,8 @@ EXCERPTS = [block for page in PAGES for block in blocks(page) if block.test == "
 
 
 def test_there_are_excerpts() -> None:
-    assert {block.page for block in EXCERPTS} == {"README.md", PAGE}
+    providers = {f"docs/providers/{page}.md" for page in ("azure", "gemini")}
+    assert {block.page for block in EXCERPTS} == {"README.md", PAGE, *providers}
 
 
 @pytest.mark.parametrize("block", EXCERPTS, ids=lambda block: block.page)
