@@ -95,12 +95,14 @@ class Azure:
     def _at(self, path: str) -> openai_compatible.OpenAICompatible:
         row = self._options
         key = {"api-key": row.api_key.get_secret_value()} if row.api_key else {}
-        options = openai_compatible.Options(
-            base_url=f"{row.base_url}/{path}",
-            api_key=row.token,
-            headers={**key, **row.headers},
-            max_inputs=row.max_inputs,
-            stream_usage=row.stream_usage,
+        options = openai_compatible.Options.model_validate(
+            {
+                "base_url": f"{row.base_url}/{path}",
+                "api_key": row.token,
+                "headers": {**key, **row.headers},
+                "max_inputs": row.max_inputs,
+                "stream_usage": row.stream_usage,
+            }
         )
         return openai_compatible.OpenAICompatible(replace(self._settings, options=options), self._resources)
 
