@@ -204,7 +204,7 @@ class TestSettings:
         fields = {"temperature": None, "stop": None, "tools": None, "tool_choice": None, "response_format": None}
         assert set(sent(**fields, stream_options={"include_usage": True}, user="u")) == {"contents"}
 
-    @pytest.mark.parametrize("field", ["logit_bias", "functions", "function_call", "audio", "web_search_options"])
+    @pytest.mark.parametrize("field", ["logit_bias", "functions", "function_call", "audio"])
     def test_what_would_change_the_answer_and_cannot_be_honoured_is_refused(self, field: str) -> None:
         param, message = refusal(**{field: {"1": 2}})
 
@@ -241,7 +241,14 @@ class TestSettings:
             [],
         )
 
-    @pytest.mark.parametrize("own", [1, {"google": []}])
+    def test_a_search_of_the_web_is_google_s(self) -> None:
+        assert sent(web_search_options={})["tools"] == [{"googleSearch": {}}]
+
+    @pytest.mark.parametrize("given", [5, "text", ["audio"], [["text"]]])
+    def test_modalities_that_gemini_does_not_answer_in_are_refused(self, given: Any) -> None:
+        assert refusal(modalities=given)[0] == "modalities"
+
+    @pytest.mark.parametrize("own", [1, {"google": []}, {"google": {"tools": 5}}, {"google": {"tools": {"a": 1}}}])
     def test_what_is_for_gemini_alone_must_be_an_object(self, own: Any) -> None:
         assert str(refusal(extra_body=own)[0]).startswith("extra_body")
 

@@ -31,7 +31,6 @@ _REFUSED: Final[Mapping[str, str]] = {
     "functions": "send `tools` instead",
     "function_call": "send `tool_choice` instead",
     "audio": "speech is not translated for Gemini",
-    "web_search_options": "send `extra_body.google.tools` with {google_search: {}} instead",
 }
 """Fields that change an answer and cannot be honoured."""
 
@@ -42,17 +41,25 @@ def generate_content(request: ChatRequest, *, signature_of: SignatureOf) -> dict
     for name, why in _REFUSED.items():
         if body.get(name):
             raise InvalidRequest(f"`{name}` cannot be sent to {request.model}: {why}.", param=name)
-    own = {name: value for name, value in extras(body).items() if name != "thinking_config"}
+    own = {name: value for name, value in extras(body).items() if name not in ("thinking_config", "tools")}
     messages = Contents(body["messages"], model=request.model, signature_of=signature_of)
-    tools = [*declarations(body.get("tools") or ()), *(own.pop("tools", None) or ())]
     wanted: dict[str, Any] = {
         "systemInstruction": messages.system(),
         "contents": messages.contents(),
-        "tools": tools,
+        "tools": [*declarations(body.get("tools") or ()), *_google_s_tools(body)],
         "toolConfig": tool_config(body.get("tool_choice")) if body.get("tools") else None,
         "generationConfig": _generation_config(body, request.model),
     }
     return {**{name: value for name, value in wanted.items() if value}, **own}
+
+
+def _google_s_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the tools that Google runs itself; `web_search_options` is its search ("Grounding with Google Search")."""
+    where = "extra_body.google.tools"
+    own = extras(body).get("tools") or []
+    if not isinstance(own, list):
+        raise InvalidRequest(f"`{where}` must be a list of Gemini's tools, found {excerpt(own)}.", param=where)
+    return own if body.get("web_search_options") is None else [*own, {"googleSearch": {}}]
 
 
 def _generation_config(body: Mapping[str, Any], model: str) -> dict[str, Any]:
@@ -61,17 +68,17 @@ def _generation_config(body: Mapping[str, Any], model: str) -> dict[str, Any]:
     if stop:
         settings["stopSequences"] = [stop] if isinstance(stop, str) else stop
     if body.get("modalities"):
-        settings["responseModalities"] = [_modality(each) for each in body["modalities"]]
+        settings["responseModalities"] = _modalities(body["modalities"])
     thinking = thinking_config(body, model)
     return {**settings, **_format(body.get("response_format")), **({"thinkingConfig": thinking} if thinking else {})}
 
 
-def _modality(given: object) -> str:
-    if given not in ("text", "image"):
+def _modalities(given: object) -> list[str]:
+    if not isinstance(given, list) or not all(each in ("text", "image") for each in given):
         raise InvalidRequest(
-            f"`modalities` may hold text and image for Gemini, found {excerpt(given)}.", param="modalities"
+            f"`modalities` may be a list of text and image for Gemini, found {excerpt(given)}.", param="modalities"
         )
-    return str(given).upper()
+    return [each.upper() for each in given]
 
 
 def _format(wanted: Mapping[str, Any] | None) -> dict[str, Any]:
