@@ -110,7 +110,7 @@ class Response:
 class Endpoint:
     """One upstream origin with its secrets: the place where the network's failures become ours."""
 
-    __slots__ = ("_now", "name", "origin", "path", "pool", "secrets", "settings")
+    __slots__ = ("_now", "authority", "name", "origin", "path", "pool", "secrets", "settings")
 
     def __init__(
         self, settings: ProviderSettings, resources: Resources, *, base_url: str, secrets: tuple[str, ...] = ()
@@ -123,6 +123,9 @@ class Endpoint:
         self.pool: Pool = resources.pool
         self.origin = Origin(parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme])
         self.path = parts.path.rstrip("/")
+        host = f"[{self.origin.host}]" if ":" in self.origin.host else self.origin.host
+        self.authority = host if self.origin.port == _PORTS[parts.scheme] else f"{host}:{self.origin.port}"
+        """What a request names as its Host."""
         self._now = resources.now
 
     def head(self, method: str, path: str, *headers: Mapping[str, str], query: str = "") -> bytes:
@@ -130,11 +133,8 @@ class Endpoint:
 
         Of headers with the same name, however it is written, the last stands, also instead of our Host.
         """
-        origin = self.origin
-        host = f"[{origin.host}]" if ":" in origin.host else origin.host
-        authority = host if origin.port == _PORTS[origin.scheme] else f"{host}:{origin.port}"
         target = f"{self.path}/{path}{'?' + query if query else ''}"
-        by_name = {"host": f"Host: {authority}"}
+        by_name = {"host": f"Host: {self.authority}"}
         by_name |= {name.lower(): f"{name}: {value}" for given in headers for name, value in given.items()}
         lines = [f"{method} {target} HTTP/1.1", *by_name.values()]
         return "".join(f"{line}\r\n" for line in lines).encode("latin-1", "replace")

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from llms.config.masking import is_secret
-from llms.providers._batches import MaxInputs
 
 _PLAIN_URL: Final = re.compile(r"[!-~]+", re.ASCII)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
@@ -31,7 +30,6 @@ class HttpOptions(BaseModel):
     api_key: SecretStr | None = Field(None, description="Sent as a Bearer token; usually ${SOME_API_KEY}.")
     headers: dict[str, str] = Field(default_factory=dict, description="Sent with every request.")
     models: tuple[str, ...] | None = Field(None, description="Model ids to list, instead of asking the upstream.")
-    max_inputs: MaxInputs = None
 
     @field_validator("base_url")
     @classmethod

@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo, StreamUsage
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
 from llms.providers import openai_compatible
+from llms.providers._batches import MaxInputs
 from llms.providers._http_options import HttpOptions
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources, SupportsEmbeddings
 
@@ -38,6 +39,7 @@ class Options(HttpOptions):
     stream_usage: StreamUsage = Field(
         "ask", description="How a stream tells usage: ask (stream_options), native (by itself) or none."
     )
+    max_inputs: MaxInputs = None
 
     @field_validator("base_url")
     @classmethod

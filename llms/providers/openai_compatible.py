@@ -17,7 +17,7 @@ from llms.protocol.fold import unfold
 from llms.protocol.refusals import error_for_event, is_error, request_id_of
 from llms.protocol.stream import ChunkReader
 from llms.providers._abilities import Abilities
-from llms.providers._batches import Batches, answer_limit, answered
+from llms.providers._batches import Batches, MaxInputs, answer_limit, answered
 from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers._http_options import HttpOptions, secrets_of
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
@@ -34,6 +34,7 @@ class Options(HttpOptions):
         "ask", description="How a stream tells usage: ask (stream_options), native (by itself) or none."
     )
     stream: bool = Field(True, description="False: the upstream cannot stream; its answers are sent on as chunks.")
+    max_inputs: MaxInputs = None
 
 
 @final

@@ -21,6 +21,7 @@ ENTRY_POINTS: Final = "llms.providers"
 BUILT_IN: Final[Mapping[str, str]] = {
     "openai_compatible": "llms.providers.openai_compatible:OpenAICompatible",
     "azure": "llms.providers.azure:Azure",
+    "bedrock": "llms.providers.bedrock:Bedrock",
     "gemini": "llms.providers.gemini:Gemini",
     "sdk": "llms.providers.sdk:SdkProvider",
     "llama_cpp": "llms.providers.llama_cpp:LlamaCpp",

@@ -14,7 +14,7 @@ from llms.protocol.chat import ChatRequest, Chunk, ModelInfo
 from llms.protocol.dialects import gemini
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
 from llms.protocol.refusals import request_id_of
-from llms.providers._batches import Batches, answer_limit
+from llms.providers._batches import Batches, MaxInputs, answer_limit
 from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers._http_options import HttpOptions, secrets_of
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources, SupportsEmbeddings
@@ -32,9 +32,7 @@ class Options(HttpOptions):
     base_url: str = Field(
         "https://generativelanguage.googleapis.com/v1beta", description="Where the API is, its version included."
     )
-    max_inputs: int | None = Field(
-        100, ge=1, description="Inputs that one request for embeddings may have upstream; larger ones are split."
-    )
+    max_inputs: MaxInputs = 100
 
 
 @final

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from llms.protocol import json
 from llms.protocol.dialects.gemini.media import parts_of, text_of
 from llms.protocol.dialects.gemini.naming import is_third_generation
-from llms.protocol.errors import InvalidRequest, excerpt
+from llms.protocol.dialects.reading import arguments, refused
+from llms.protocol.errors import InvalidRequest
 
 TEXT_SIGNATURE: Final = "google-gemini-v1"
 """The format of `reasoning_details` that hold the signature of a text."""
@@ -66,7 +66,7 @@ class Contents:
             return [*self._said(message, where), *self._calls(message, where)]
         if role == "tool":
             return self._result(message, where)
-        raise _refused(f"{where}.role", f"must be system, developer, user, assistant or tool, found {excerpt(role)}")
+        raise refused(f"{where}.role", "must be system, developer, user, assistant or tool", role)
 
     def _said(self, message: Mapping[str, Any], where: str) -> list[Part]:
         """Return what the model said, its signatures on the last parts as they are kept."""
@@ -91,11 +91,11 @@ class Contents:
     def _call(self, call: Mapping[str, Any], where: str) -> Part:
         function = call.get("function")
         if not isinstance(function, dict):
-            raise _refused(where, "must be a function call for Gemini")
+            raise refused(where, "must be a function call for Gemini")
         call_id = call.get("id") or ""
         self._names[call_id] = function["name"]
-        arguments = _arguments(function.get("arguments"), f"{where}.function.arguments")
-        called = {**({"id": call_id} if call_id else {}), "name": function["name"], "args": arguments}
+        args = arguments(function.get("arguments"), f"{where}.function.arguments")
+        called = {**({"id": call_id} if call_id else {}), "name": function["name"], "args": args}
         signature = _carried(call) or self._signature_of(call_id)
         return {"functionCall": called, **({"thoughtSignature": signature} if signature else {})}
 
@@ -103,7 +103,7 @@ class Contents:
         call_id = message.get("tool_call_id") or ""
         name = self._names.get(call_id) or message.get("name")
         if not name:
-            raise _refused(f"{where}.tool_call_id", "must be the id of a tool call in an assistant message before it")
+            raise refused(f"{where}.tool_call_id", "must be the id of a tool call in an assistant message before it")
         parts = parts_of(message.get("content"), f"{where}.content")
         text = "".join(part["text"] for part in parts if "text" in part)
         media = [part for part in parts if "text" not in part]
@@ -131,17 +131,3 @@ def _carried(call: Mapping[str, Any]) -> str | None:
     google = extra.get("google") if isinstance(extra, dict) else None
     signature = google.get("thought_signature") if isinstance(google, dict) else None
     return signature if isinstance(signature, str) and signature else None
-
-
-def _arguments(text: object, where: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text.encode()) if isinstance(text, str) and text.strip() else {}
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise _refused(where, f"must be the JSON text of an object, found {excerpt(text)}")
-    return found
-
-
-def _refused(where: str, what: str) -> InvalidRequest:
-    return InvalidRequest(f"`{where}` {what}.", param=where)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from llms.protocol.errors import InvalidRequest, excerpt
+from llms.protocol.dialects.reading import data_url, refused
 
 _FETCHED_BY_GOOGLE: Final = ("https://", "gs://")
 _TYPES: Final[Mapping[str, str]] = {
@@ -47,7 +47,7 @@ def text_of(content: object, where: str) -> str:
     parts = parts_of(content, where)
     for place, part in enumerate(parts):
         if "text" not in part:
-            raise _refused(f"{where}[{place}]", "must be text here")
+            raise refused(f"{where}[{place}]", "must be text here")
     return "".join(part["text"] for part in parts)
 
 
@@ -66,13 +66,13 @@ def _part(part: Any, where: str) -> dict[str, Any]:
         return _audio(part.get(kind), f"{where}.{kind}")
     if kind == "file":
         return _file(part.get(kind), f"{where}.{kind}")
-    raise _refused(f"{where}.type", "must be text, image_url, video_url, input_audio or file", kind)
+    raise refused(f"{where}.type", "must be text, image_url, video_url, input_audio or file", kind)
 
 
 def _audio(given: Any, where: str) -> dict[str, Any]:
     data, form = (given.get("data"), given.get("format")) if isinstance(given, dict) else (None, None)
     if not data or not form:
-        raise _refused(where, "needs `data` (base64) and `format` (wav or mp3)")
+        raise refused(where, "needs `data` (base64) and `format` (wav or mp3)")
     return {"inlineData": {"mimeType": f"audio/{form}", "data": data}}
 
 
@@ -90,22 +90,10 @@ def _located(url: object, where: str) -> dict[str, Any]:
     before a chat is translated.
     """
     if isinstance(url, str) and url.startswith("data:"):
-        return _inline(url, where)
+        kind, data = data_url(url, where)
+        return {"inlineData": {"mimeType": kind, "data": data}}
     if isinstance(url, str) and url.startswith(_FETCHED_BY_GOOGLE):
         ending = urlsplit(url).path.rpartition(".")[2].lower()
-        kind = {"mimeType": _TYPES[ending]} if ending in _TYPES else {}
-        return {"fileData": {**kind, "fileUri": url}}
-    raise _refused(where, "must be a data: URL, or an https:// or gs:// address that Google can fetch", url)
-
-
-def _inline(url: str, where: str) -> dict[str, Any]:
-    head, _, data = url.partition(",")
-    kind = head.removeprefix("data:").partition(";")[0]
-    if "/" not in kind or not head.endswith(";base64") or not data:
-        raise _refused(where, "must be a data: URL with a media type and base64 (data:image/png;base64,…)", head)
-    return {"inlineData": {"mimeType": kind, "data": data}}
-
-
-def _refused(where: str, what: str, found: object = None) -> InvalidRequest:
-    shown = "" if found is None else f", found {excerpt(found, 60)}"
-    return InvalidRequest(f"`{where}` {what}{shown}.", param=where)
+        known = {"mimeType": _TYPES[ending]} if ending in _TYPES else {}
+        return {"fileData": {**known, "fileUri": url}}
+    raise refused(where, "must be a data: URL, or an https:// or gs:// address that Google can fetch", url)
