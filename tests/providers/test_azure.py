@@ -176,6 +176,7 @@ class TestTheRow:
             ({"base_url": "https://x?api-version=1"}, "goes into api_version"),
             ({"base_url": "https://x", "api_version": "a&b=c"}, "api_version"),
             ({"base_url": "https://x", "api_key": "a", "token": "b"}, "leave one of them out"),
+            ({"base_url": "https://x", "token": "a\nb"}, "no key may hold"),
             ({"base_url": "x.openai.azure.com"}, "must be an http:// or https:// address"),
             ({}, "base_url"),
         ],

@@ -294,6 +294,8 @@ class TestTheRow:
             ({"region": "us-east-1", "access_key_id": "a"}, "needs both"),
             ({"region": "evil.example.com/", "api_key": "k"}, "region"),
             ({"api_key": "k"}, "region"),
+            ({"region": "r", "api_key": "k\nx"}, "no key may hold"),
+            ({"region": "r", "access_key_id": "k\r\n", "secret_access_key": "b"}, "no key may hold"),
         ],
     )
     def test_mistakes_are_told(self, row: dict[str, Any], words: str) -> None:

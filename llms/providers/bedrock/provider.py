@@ -25,7 +25,7 @@ class Options(HttpOptions):
     """A row's own keys."""
 
     region: str = Field(pattern=r"^[a-z0-9-]+$", description="For example us-east-1.")
-    base_url: str = Field("", description="Another address than that of the region, for private endpoints.")
+    base_url: str | None = Field(None, description="Another address than that of the region, for private endpoints.")
     api_key: SecretStr | None = Field(None, description="A Bedrock API key; instead of the three below.")
     access_key_id: str | None = Field(None, description="Usually ${AWS_ACCESS_KEY_ID}.")
     secret_access_key: SecretStr | None = Field(None, description="Usually ${AWS_SECRET_ACCESS_KEY}.")
