@@ -19,6 +19,7 @@ from llms.protocol.errors import (
     UpstreamRejected,
     UpstreamTruncated,
 )
+from llms.providers.base import NeedsBytes
 from llms.providers.bedrock import Options
 from llms.providers.bedrock.signing import Credentials, signed
 from llms.testing.contract import ProviderContract
@@ -280,6 +281,12 @@ class TestFailures:
 
 
 class TestTheRow:
+    async def test_wants_bytes_instead_of_links(self) -> None:
+        setup = made()
+        async with setup.ready() as (provider, _):
+            assert isinstance(provider, NeedsBytes)
+            assert provider.needs_bytes("any")
+
     async def test_lists_what_it_names(self) -> None:
         setup = made(models=("a", "b"))
         async with setup.ready() as (provider, upstream):

@@ -14,7 +14,7 @@ from llms.protocol.dialects import bedrock
 from llms.protocol.refusals import request_id_of
 from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers._http_options import HttpOptions, secrets_of
-from llms.providers.base import ProviderFactory, ProviderSettings, Resources
+from llms.providers.base import NeedsBytes, ProviderFactory, ProviderSettings, Resources
 from llms.providers.bedrock.signing import Credentials, signed
 
 _SERVICE: Final = "bedrock"
@@ -97,6 +97,10 @@ class Bedrock:
         """List the configured models: what an account may ask stands in another service of AWS."""
         return [ModelInfo(name, owned_by=self._settings.name) for name in self._options.models or ()]
 
+    def needs_bytes(self, model: str) -> bool:
+        """Tell that Bedrock fetches no links, whatever the model."""
+        return True
+
     def _reader(self, request: ChatRequest, answer_id: str) -> bedrock.AnswerReader:
         name = self._settings.name
         answer = bedrock.Answer(
@@ -133,3 +137,4 @@ def _plain(secret: SecretStr | None) -> str:
 
 
 _: ProviderFactory = Bedrock
+_needs: type[NeedsBytes] = Bedrock

@@ -118,7 +118,7 @@ def _document(given: Mapping[str, Any], where: str) -> Block:
 
 
 def _located(url: object, where: str) -> tuple[str, str]:
-    """Return media type and base64; links are refused, as Bedrock takes none and nothing is fetched here."""
+    """Return media type and base64. Links are refused: Bedrock takes none, and what may be fetched was before."""
     if not isinstance(url, str) or not url.startswith("data:"):
         raise refused(where, "must be a data: URL for Bedrock", url)
     return data_url(url, where)

@@ -86,8 +86,8 @@ def _file(given: Any, where: str) -> dict[str, Any]:
 def _located(url: object, where: str) -> dict[str, Any]:
     """Return what stands at an address.
 
-    This is the one place that decides about links: what fetches them for Gemini has to put data: URLs in their place
-    before a chat is translated.
+    This is the one place that decides about links. Were they to be fetched here instead of by Google, the provider
+    would say so (`NeedsBytes`), and they would come as data: URLs.
     """
     if isinstance(url, str) and url.startswith("data:"):
         kind, data = data_url(url, where)
