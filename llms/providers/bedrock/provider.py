@@ -11,14 +11,13 @@ from pydantic import Field, SecretStr, model_validator
 from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo
 from llms.protocol.dialects import bedrock
-from llms.protocol.refusals import request_id_of
-from llms.providers._http import BROKEN, Endpoint, Response
+from llms.providers._http import Endpoint, Response
 from llms.providers._http_options import HttpOptions, secrets_of
+from llms.providers._translated import translated
 from llms.providers.base import NeedsBytes, ProviderFactory, ProviderSettings, Resources
 from llms.providers.bedrock.signing import Credentials, signed
 
 _SERVICE: Final = "bedrock"
-_STREAM: Final = "application/vnd.amazon.eventstream"
 
 
 class Options(HttpOptions):
@@ -62,36 +61,16 @@ class Bedrock:
             options.headers,
         )
 
-    async def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
+    def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
         """Yield the answer as it comes, or all of it as one chunk."""
-        response = await self._send(request, stream=stream)
-        named = {"x-request-id": response.headers.get("x-amzn-requestid", "")}
-        upstream_id = request_id_of(named, self._endpoint.secrets)
-        reader = self._reader(request, upstream_id or request.request_id)
-        try:
-            if not response.headers.get("content-type", "").startswith(_STREAM):
-                chunk = reader.whole(await response.whole(self._settings.max_answer))
-                if chunk is not None:
-                    chunk.upstream_request_id = upstream_id
-                    yield chunk
-                if reader.error is not None:
-                    raise reader.error
-                return
-            read = response.reader if stream else response.bounded(self._settings.max_answer)
-            while data := await read():
-                chunk = reader.feed(data)
-                if chunk is not None:
-                    chunk.upstream_request_id = upstream_id
-                    yield chunk
-                if reader.error is not None:
-                    raise reader.error
-            reader.close()
-            if reader.error is not None:
-                raise reader.error
-        except BROKEN as failure:
-            raise response.broken(failure) from None
-        finally:
-            response.close()
+        return translated(
+            self._endpoint,
+            lambda: self._send(request, stream=stream),
+            lambda upstream_id: self._reader(request, upstream_id or request.request_id),
+            stream=stream,
+            streams_as="application/vnd.amazon.eventstream",
+            id_header="x-amzn-requestid",
+        )
 
     async def models(self) -> Sequence[ModelInfo]:
         """List the configured models: what an account may ask stands in another service of AWS."""

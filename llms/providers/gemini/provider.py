@@ -15,8 +15,9 @@ from llms.protocol.dialects import gemini
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
 from llms.protocol.refusals import request_id_of
 from llms.providers._batches import Batches, MaxInputs, answer_limit
-from llms.providers._http import BROKEN, Endpoint, Response
+from llms.providers._http import Endpoint, Response
 from llms.providers._http_options import HttpOptions, secrets_of
+from llms.providers._translated import translated
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources, SupportsEmbeddings
 from llms.providers.gemini.signatures import Signatures
 
@@ -61,34 +62,15 @@ class Gemini:
         self._signatures = Signatures()
         self._now = resources.now
 
-    async def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
+    def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
         """Yield the answer as it comes, or all of it as one chunk."""
-        response = await self._send(request, stream=stream)
-        reader = self._reader(request)
-        upstream_id = request_id_of(response.headers, self._endpoint.secrets)
-        try:
-            if not _is_stream(response):
-                chunk = reader.whole(await response.whole(self._settings.max_answer))
-                if chunk is not None:
-                    chunk.upstream_request_id = upstream_id
-                    yield chunk
-                if reader.error is not None:
-                    raise reader.error
-                return
-            read = response.reader if stream else response.bounded(self._settings.max_answer)
-            data = b"-"
-            while data:
-                data = await read()
-                chunk = reader.feed(data) if data else reader.close()
-                if chunk is not None:
-                    chunk.upstream_request_id = upstream_id
-                    yield chunk
-                if reader.error is not None:
-                    raise reader.error
-        except BROKEN as failure:
-            raise response.broken(failure) from None
-        finally:
-            response.close()
+        return translated(
+            self._endpoint,
+            lambda: self._send(request, stream=stream),
+            lambda _: self._reader(request),
+            stream=stream,
+            streams_as="text/event-stream",
+        )
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Return a vector for each text."""
@@ -162,10 +144,6 @@ class Gemini:
         """Return a prepared head, led to a model's method."""
         place = f"{quote(gemini.resource(model), safe='/')}:{verb}"
         return b"%bx-llms-hops: %d\r\n" % (head.replace(_PLACE.encode(), place.encode(), 1), hops + 1)
-
-
-def _is_stream(response: Response) -> bool:
-    return response.headers.get("content-type", "").lower().startswith("text/event-stream")
 
 
 _: ProviderFactory = Gemini

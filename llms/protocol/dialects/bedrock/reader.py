@@ -38,10 +38,11 @@ class AnswerReader:
             self.error = UpstreamProtocolError(f"{self._provider}: the upstream's stream is broken: {problem}")
         return self._chunk(objects)
 
-    def close(self) -> None:
+    def close(self) -> Chunk | None:
         """Note the end of the body, which must not stand inside a frame."""
         if self.error is None and not self._frames.idle:
             self.error = UpstreamTruncated(f"{self._provider}: the upstream's stream broke off inside an event")
+        return None
 
     def whole(self, body: bytes) -> Chunk | None:
         """Return a body that is one answer."""
