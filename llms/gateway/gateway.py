@@ -18,6 +18,7 @@ from llms.gateway.exchange import Exchange
 from llms.gateway.fleet import Fleet, Member
 from llms.gateway.lease import Lease
 from llms.gateway.receiving import collect, commit
+from llms.gateway.speaking import speaking
 from llms.policies.slots import Slots
 from llms.protocol.chat import ChatRequest
 from llms.protocol.embeddings import EmbeddingRequest
@@ -73,7 +74,9 @@ class Gateway:
         """Return a committed stream; raise an LlmsError when no target gave a first chunk."""
         exchange = self._exchange(request, route=route, key_id=key_id, stream=True)
         try:
-            return await self._try(request, exchange, commit, prepare=self._attaching(request))
+            return await self._try(
+                request, exchange, commit, narrow=speaking(request), prepare=self._attaching(request)
+            )
         except BaseException as failure:
             exchange.failed(failure)
             raise
@@ -83,7 +86,9 @@ class Gateway:
         exchange = self._exchange(request, route=route, key_id=key_id, stream=False)
         exchange.window = "whole_answer"
         try:
-            whole = await self._try(request, exchange, collect, prepare=self._attaching(request))
+            whole = await self._try(
+                request, exchange, collect, narrow=speaking(request), prepare=self._attaching(request)
+            )
         except BaseException as failure:
             exchange.failed(failure)
             raise

@@ -10,6 +10,8 @@ from typing import Final, TypeVar, final
 import structlog
 
 from llms.gateway.fleet import Member
+from llms.gateway.several import in_turn
+from llms.gateway.speaking import speaks
 from llms.policies.slots import Slots
 from llms.protocol.chat import ChatRequest, Chunk
 from llms.protocol.errors import LlmsError, UpstreamError
@@ -54,7 +56,13 @@ class Lease:
 
     def start(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Chunk, None]:
         """Begin the provider's work."""
-        self.source = self.member.require().chat(request.for_model(self.target.model), stream=stream)
+        provider = self.member.require()
+        asked = request.for_model(self.target.model)
+        original = request.original
+        if original is not None and original.chats and not speaks(provider, original.dialect):
+            self.source = in_turn(provider, asked, original.chats, stream=stream)
+        else:
+            self.source = provider.chat(asked, stream=stream)
         return self.source
 
     async def pull(self, patience: float, what: str) -> Chunk | None:

@@ -9,6 +9,7 @@ from llms.protocol import json
 
 if TYPE_CHECKING:
     from llms.protocol.chat import Usage
+    from llms.protocol.errors import InvalidRequest
 
 
 class Original(NamedTuple):
@@ -17,6 +18,10 @@ class Original(NamedTuple):
     dialect: str
     """The name that providers know the dialect by: `responses`, `messages` or `completions`."""
     body: Mapping[str, Any]
+    refusal: InvalidRequest | None = None
+    """Why it is not to be had of a target that does not speak the dialect; None where the chat asks for the same."""
+    chats: tuple[Mapping[str, Any], ...] = ()
+    """The bodies of several chats that it takes at a target that does not speak the dialect; empty for a single one."""
 
     def encode(self, model: str, *, stream: bool) -> bytes:
         """Return the JSON body for an upstream: every field of the client, with our `model` and `stream`."""

@@ -33,6 +33,7 @@ __all__ = [
     "ProviderSettings",
     "Resources",
     "SupportsClose",
+    "SupportsDialects",
     "SupportsEmbeddings",
     "SupportsLoading",
     "SupportsSlots",
@@ -63,6 +64,15 @@ class SupportsClose(Protocol):
 
     async def close(self) -> None:
         """Release connections, threads, models."""
+        ...
+
+
+@runtime_checkable
+class SupportsDialects(Protocol):
+    """A provider whose upstream speaks other dialects than chat completions, too."""
+
+    def speaks(self, dialect: str) -> bool:
+        """Tell whether requests go to the upstream as they stand in a dialect: `responses`, `completions`, …"""
         ...
 
 
