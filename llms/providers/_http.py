@@ -155,7 +155,7 @@ class Endpoint:
             except (BrokenAnswer, NotHttp) as failure:
                 raise self.failure(failure) from None
         try:
-            return await self._exchange(await self._connect(), request, body)
+            return await self._exchange(await self.connect(), request, body)
         except (BrokenAnswer, NotHttp) as failure:
             raise self.failure(failure) from None
 
@@ -206,7 +206,8 @@ class Endpoint:
             return UpstreamTruncated(f"{self.name}: the upstream broke the connection before its answer was complete")
         return UpstreamProtocolError(f"{self.name}: the upstream's answer is not valid HTTP: {failure}")
 
-    async def _connect(self) -> Connection:
+    async def connect(self) -> Connection:
+        """Open a new connection; raise an LlmsError."""
         try:
             async with asyncio.timeout(self.settings.connect_timeout):
                 return await self.pool.connect(self.origin)
