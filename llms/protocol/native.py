@@ -18,6 +18,8 @@ class Original(NamedTuple):
     dialect: str
     """The name that providers know the dialect by: `responses`, `messages` or `completions`."""
     body: Mapping[str, Any]
+    headers: tuple[tuple[str, str], ...] = ()
+    """What the client says in headers of the dialect, for the upstream to hear."""
     refusal: InvalidRequest | None = None
     """Why it is not to be had of a target that does not speak the dialect; None where the chat asks for the same."""
     chats: tuple[Mapping[str, Any], ...] = ()
