@@ -10,15 +10,15 @@ from llms.providers.base import Provider
 from llms.routing.catalog import Route, Target
 
 
-def able_only(route: Route, fleet: Fleet, *, can: Callable[[Provider], bool], lack: str) -> Route | None:
-    """Return a route without the targets whose provider cannot do it, for which `lack` is noted; None without any.
+def able_only(route: Route, fleet: Fleet, *, can: Callable[[Provider, str], bool], lack: str) -> Route | None:
+    """Return a route without the targets that cannot do it, for which `lack` is noted; None where none is left.
 
-    A provider that is out of service stays: it shall say that instead.
+    `can` is asked with a provider and the model at it. A provider that is out of service stays: it shall say that instead.
     """
 
     def cannot(target: Target) -> bool:
         provider = fleet.members[target.provider].provider
-        return provider is not None and not can(provider)
+        return provider is not None and not can(provider, target.model)
 
     unable = tuple(target for target in route.targets if cannot(target))
     overflow = route.overflow

@@ -30,7 +30,7 @@ class Embedded(NamedTuple):
 
 def able(route: Route, fleet: Fleet) -> Route:
     """Return a route without the targets whose provider makes no embeddings; NotSupported when none is left."""
-    found = able_only(route, fleet, can=_can, lack=_NO_EMBEDDINGS)
+    found = able_only(route, fleet, can=lambda provider, _: _can(provider), lack=_NO_EMBEDDINGS)
     if found is None:
         raise _not_supported(route, fleet)
     return found
@@ -72,7 +72,9 @@ def _can(provider: Provider) -> bool:
 
 
 def _not_supported(route: Route, fleet: Fleet) -> NotSupported:
-    providers = [name for name, member in fleet.members.items() if member.provider is not None and _can(member.provider)]
+    providers = [
+        name for name, member in fleet.members.items() if member.provider is not None and _can(member.provider)
+    ]
     told = f'The model "{excerpt(route.name)}" makes no embeddings.'
     if not providers:
         return NotSupported(f"{told} No provider of this server does.", param="model")

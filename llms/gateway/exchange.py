@@ -10,6 +10,7 @@ from llms.protocol.chat import ChatRequest, Usage
 from llms.protocol.embeddings import EmbeddingRequest
 from llms.protocol.errors import LlmsError, UpstreamTruncated
 from llms.protocol.events import AttemptFailed, Observer, Outcome, RequestEnded, Window
+from llms.protocol.passthrough import PassRequest
 from llms.routing.retry import Kind
 
 
@@ -38,7 +39,7 @@ class Exchange:
 
     def __init__(
         self,
-        request: ChatRequest | EmbeddingRequest,
+        request: ChatRequest | EmbeddingRequest | PassRequest,
         *,
         route: str,
         key_id: str,

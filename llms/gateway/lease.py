@@ -10,11 +10,11 @@ from typing import Final, TypeVar, final
 import structlog
 
 from llms.gateway.fleet import Member
-from llms.gateway.several import in_turn
 from llms.gateway.speaking import speaks
 from llms.policies.slots import Slots
 from llms.protocol.chat import ChatRequest, Chunk
 from llms.protocol.errors import LlmsError, UpstreamError
+from llms.providers.several import as_chats
 from llms.routing.catalog import Target
 from llms.routing.health import Health
 from llms.streaming.deadline import Deadline
@@ -58,11 +58,10 @@ class Lease:
         """Begin the provider's work."""
         provider = self.member.require()
         asked = request.for_model(self.target.model)
-        original = request.original
-        if original is not None and original.chats and not speaks(provider, original.dialect):
-            self.source = in_turn(provider, asked, original.chats, stream=stream)
-        else:
+        if asked.original is None or speaks(provider, asked.original, asked.model):
             self.source = provider.chat(asked, stream=stream)
+        else:
+            self.source = as_chats(provider.chat, asked, stream=stream)
         return self.source
 
     async def pull(self, patience: float, what: str) -> Chunk | None:

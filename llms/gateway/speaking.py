@@ -7,13 +7,14 @@ from collections.abc import Callable
 from llms.gateway.able import able_only
 from llms.gateway.fleet import Fleet
 from llms.protocol.chat import ChatRequest
+from llms.protocol.native import Original
 from llms.providers.base import Provider, SupportsDialects
 from llms.routing.catalog import Route
 
 
-def speaks(provider: Provider, dialect: str) -> bool:
-    """Tell whether a provider sends requests on as they stand in a dialect."""
-    return isinstance(provider, SupportsDialects) and provider.speaks(dialect)
+def speaks(provider: Provider, original: Original, model: str) -> bool:
+    """Tell whether a provider sends a request on as it stands."""
+    return isinstance(provider, SupportsDialects) and provider.speaks(original, model)
 
 
 def speaking(request: ChatRequest) -> Callable[[Route, Fleet], Route] | None:
@@ -21,11 +22,13 @@ def speaking(request: ChatRequest) -> Callable[[Route, Fleet], Route] | None:
     original = request.original
     if original is None or original.refusal is None:
         return None
-    dialect, refusal = original.dialect, original.refusal
+    asked, refusal = original, original.refusal
+
+    def can(provider: Provider, model: str) -> bool:
+        return speaks(provider, asked, model)
 
     def narrow(route: Route, fleet: Fleet) -> Route:
-        lack = f"its provider does not speak {dialect}"
-        found = able_only(route, fleet, can=lambda provider: speaks(provider, dialect), lack=lack)
+        found = able_only(route, fleet, can=can, lack=f"its provider does not speak {asked.dialect}")
         if found is None:
             raise refusal
         return found

@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Literal, Protocol, final
 
 from llms.protocol import json
+from llms.protocol.chat import Usage
 
 Area = Literal["audio", "images", "moderations", "rerank", "files"]
 """The first word of a route: what a provider has all of, or nothing."""
 AREAS: Final[tuple[Area, ...]] = ("audio", "images", "moderations", "rerank", "files")
+
+_CHAT_WORDS: Final = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
 
 
 class Upload(Protocol):
@@ -96,3 +99,15 @@ class Passed(Protocol):
     def close(self) -> None:
         """Stop the upstream's work, unless the answer was read to its end."""
         ...
+
+
+def usage_in(body: bytes) -> Usage | None:
+    """Return the tokens that a JSON answer tells of, in the words of chats or of newer routes; None for none."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    usage = found.get("usage") if isinstance(found, dict) else None
+    if not isinstance(usage, dict):
+        return None
+    return Usage.of({_CHAT_WORDS.get(name, name): value for name, value in usage.items()})

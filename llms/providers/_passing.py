@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Annotated, Final, final
 
@@ -13,7 +13,7 @@ from llms.providers._connection import BrokenAnswer, NotHttp
 from llms.providers._http import Endpoint, Response
 
 Passes = Annotated[
-    tuple[Area, ...],
+    tuple[Area, ...] | None,
     Field(
         description="What the endpoint has besides chats and embeddings, below base_url: "
         "audio, images, moderations, rerank, files. Null: all of it, for all that is known."
@@ -23,19 +23,19 @@ Passes = Annotated[
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _EMPTY: Final = b"Content-Length: 0\r\n"
 
-Head = Callable[[str, str, Mapping[str, str], str], bytes]
-"""Makes the head of a request: method, path below the base address, headers, query."""
-
 
 @final
 class Passing:
     """Send requests on, whatever they hold."""
 
-    def __init__(self, endpoint: Endpoint, areas: tuple[Area, ...] | None, *, head: Head) -> None:
-        """Take what the row says that there is: None for all."""
+    def __init__(
+        self, endpoint: Endpoint, areas: tuple[Area, ...] | None, *, headers: Sequence[Mapping[str, str]], query: str
+    ) -> None:
+        """Take what the row says that there is (None for all), and what is sent with every request."""
         self._endpoint = endpoint
         self._areas = AREAS if areas is None else areas
-        self._head = head
+        self._headers = headers
+        self._query = query
 
     def passes(self, request: PassRequest) -> bool:
         """Tell whether the row lets such requests through."""
@@ -53,7 +53,8 @@ class Passing:
 
     async def _send(self, request: PassRequest) -> Response:
         kind = {"Content-Type": request.content_type} if request.content_type else {}
-        head = self._head(request.method, request.path, kind, request.query)
+        query = "&".join(filter(None, (self._query, request.query)))
+        head = self._endpoint.head(request.method, request.path, *self._headers, kind, query=query)
         head = b"%bx-llms-hops: %d\r\n" % (head, request.hops + 1)
         if request.upload is None:
             body = request.encode()

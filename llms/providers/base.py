@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, final, runtime_checkable
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
 from llms.protocol.local import ModelState
+from llms.protocol.native import Original
 from llms.protocol.passthrough import Passed, PassRequest
 from llms.protocol.progress import Progress
 
@@ -75,8 +76,8 @@ class SupportsClose(Protocol):
 class SupportsDialects(Protocol):
     """A provider whose upstream speaks other dialects than chat completions, too."""
 
-    def speaks(self, dialect: str) -> bool:
-        """Tell whether requests go to the upstream as they stand in a dialect: `responses`, `completions`, …"""
+    def speaks(self, original: Original, model: str) -> bool:
+        """Tell whether `chat` sends a request to a model on as it stands in the client's dialect."""
         ...
 
 

@@ -6,7 +6,7 @@ from typing import final
 
 from aiohttp import web
 
-from llms.protocol.dialects.completions import CompletionsDialect
+from llms.protocol.dialects.completions.dialect import CompletionsDialect
 from llms.server.access import Access
 from llms.server.chat import Chat
 from llms.server.services import Services

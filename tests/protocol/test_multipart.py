@@ -87,7 +87,7 @@ def test_byte_by_byte() -> None:
     [
         b"preamble\r\n" + form(MODEL),
         b"--x-7f  \r\nContent-Disposition: form-data; name=model\r\n\r\nwhisper-1\r\n--x-7f--",
-        b"--x-7f\r\nX-Y: 1\r\ncontent-disposition:form-data;\r\n name=\"model\"\r\n\r\nwhisper-1\r\n--x-7f--",
+        b'--x-7f\r\nX-Y: 1\r\ncontent-disposition:form-data;\r\n name="model"\r\n\r\nwhisper-1\r\n--x-7f--',
         form(b"--x-7f\r\n\r\nno head\r\n", MODEL),
         form(part("empty", b""), MODEL),
     ],
@@ -113,7 +113,7 @@ def test_a_form_without_a_model() -> None:
         (form(part("model", b"a\nb")), "printable"),
         (form(part("model", b"\xff")), "UTF-8"),
         (form(part("model", b"m" * 513)), "512"),
-        (b"--x-7f\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n" + b"m" * 5000, "512"),
+        (b'--x-7f\r\nContent-Disposition: form-data; name="model"\r\n\r\n' + b"m" * 5000, "512"),
         (b"--x-7f\r\n" + b"a: b\r\n" * 5000, "without an end"),
     ],
     ids=["twice", "empty", "two lines", "bytes", "long", "endless", "endless head"],

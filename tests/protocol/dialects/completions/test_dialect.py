@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llms.protocol.chat import Chunk, Completion, Usage
-from llms.protocol.dialects.completions import CompletionsDialect
+from llms.protocol.dialects.completions.dialect import CompletionsDialect
 from llms.protocol.errors import InvalidRequest, UpstreamTruncated
 from llms.testing.answers import chunk, completion
 
@@ -52,7 +52,9 @@ def logprobs_of(*tokens: str) -> dict[str, Any]:
 
 class TestRequest:
     def test_a_prompt_is_a_chat_of_one_message(self) -> None:
-        request = parsed(prompt="Say hi", max_tokens=5, stop=["x"], stream=True, x_other={"a": 1}, best_of=1, echo=False)
+        request = parsed(
+            prompt="Say hi", max_tokens=5, stop=["x"], stream=True, x_other={"a": 1}, best_of=1, echo=False
+        )
 
         assert request.body == {
             "model": "m",
@@ -167,13 +169,17 @@ class TestStream:
     def test_usage_comes_last(self) -> None:
         usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
         events = told(
-            {"prompt": "x"}, Chunk.of(chunk({"content": "a"}, "stop")), Chunk.of({**chunk({}), "choices": [], "usage": usage})
+            {"prompt": "x"},
+            Chunk.of(chunk({"content": "a"}, "stop")),
+            Chunk.of({**chunk({}), "choices": [], "usage": usage}),
         )
 
         assert (events[-1]["choices"], events[-1]["usage"]) == ([], usage)
 
     def test_what_is_no_text_is_left_out(self) -> None:
-        events = told({"prompt": "x"}, Chunk.of(chunk({"reasoning_content": "hm"})), Chunk.of(chunk({"content": "a"}, "stop")))
+        events = told(
+            {"prompt": "x"}, Chunk.of(chunk({"reasoning_content": "hm"})), Chunk.of(chunk({"content": "a"}, "stop"))
+        )
 
         assert len(events) == 1
 

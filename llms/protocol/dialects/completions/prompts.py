@@ -42,7 +42,7 @@ def check(body: Mapping[str, Any]) -> None:
         if value is None:
             continue
         least = 1 if name in ("n", "best_of") else 0
-        if value.__class__ is not kind or (kind is int and value < least):
+        if value.__class__ is not kind or (isinstance(value, int) and value < least):
             _refuse(name, expected, value)
 
 
@@ -116,7 +116,7 @@ def _check_prompt(prompt: object) -> None:
 
 def _check_tokens(tokens: Sequence[object], where: str) -> None:
     for position, token in enumerate(tokens):
-        if token.__class__ is not int or token < 0:  # type: ignore[operator]
+        if not isinstance(token, int) or token.__class__ is bool or token < 0:
             _refuse(f"{where}[{position}]", "a token id", token)
 
 

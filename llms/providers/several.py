@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 
 from llms.protocol.chat import ChatRequest, Chunk, ChunkObject
 from llms.protocol.conform import Conform
 from llms.protocol.errors import UpstreamTruncated
 from llms.protocol.fold import unfold
 from llms.protocol.whole import is_whole
-from llms.providers.base import Provider
 
 
-async def in_turn(
-    provider: Provider, request: ChatRequest, bodies: Sequence[Mapping[str, Any]], *, stream: bool
+class Asking(Protocol):
+    """What asks an upstream for a chat."""
+
+    def __call__(self, request: ChatRequest, /, *, stream: bool) -> AsyncGenerator[Chunk, None]:
+        """Yield the chunks of the answer."""
+        ...
+
+
+def as_chats(ask: Asking, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Chunk, None]:
+    """Return the answer of an upstream that does not speak the client's dialect; raise what speaks against it."""
+    original = request.original
+    if original is not None and original.refusal is not None:
+        raise original.refusal
+    if original is not None and original.chats:
+        return _in_turn(ask, request, original.chats, stream=stream)
+    return ask(request, stream=stream)
+
+
+async def _in_turn(
+    ask: Asking, request: ChatRequest, bodies: Sequence[Mapping[str, Any]], *, stream: bool
 ) -> AsyncGenerator[Chunk, None]:
     """Yield the chunks of all chats; the choices of each are numbered on from those of the ones before.
 
@@ -26,8 +43,10 @@ async def in_turn(
     usage: dict[str, Any] = {}
     for number, body in enumerate(bodies):
         asked = request._replace(body=body, raw=None, original=None)
-        rules = Conform(model=request.model, fallback_id=f"chatcmpl-{request.request_id}", created=1, include_usage=True)
-        async with aclosing(provider.chat(asked, stream=stream)) as chunks:
+        rules = Conform(
+            model=request.model, fallback_id=f"chatcmpl-{request.request_id}", created=1, include_usage=True
+        )
+        async with aclosing(ask(asked, stream=stream)) as chunks:
             async for chunk in chunks:
                 seen = rules.apply(_as_chunks(chunk))
                 objects = [] if seen is None else [_numbered_on(item, number * each) for item in seen.objects]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, final
 from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Chunk, Completion
 from llms.protocol.dialects import Dialect, Telling, Told
-from llms.protocol.dialects.prompts import COMPLETIONS, chats, check, choices_each, refusal, texts
+from llms.protocol.dialects.completions.prompts import COMPLETIONS, chats, check, choices_each, refusal, texts
 from llms.protocol.envelope import envelope
 from llms.protocol.errors import LlmsError
 from llms.protocol.native import Original
@@ -39,7 +39,8 @@ class CompletionsDialect:
         several = chats(body)
         chat = parse_chat(json.dumps(several[0]), request_id=request_id, hops=hops, stream=stream)
         self._words = _Words(body)
-        original = Original(COMPLETIONS, body, refusal(body), tuple(several) if len(several) > 1 else ())
+        rest = tuple(several) if len(several) > 1 else ()
+        original = Original(COMPLETIONS, body, refusal=refusal(body), chats=rest)
         return chat._replace(original=original)
 
     def whole(self, completion: Completion, told: Told, /) -> bytes:
