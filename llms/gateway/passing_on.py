@@ -13,8 +13,9 @@ from llms.gateway.able import able_only
 from llms.gateway.exchange import Exchange
 from llms.gateway.fleet import Fleet
 from llms.gateway.lease import Lease, provider_error
-from llms.protocol.errors import InvalidRequest, LlmsError, NotSupported, excerpt
+from llms.protocol.errors import InvalidRequest, LlmsError, NotSupported, UpstreamProtocolError, excerpt
 from llms.protocol.passthrough import Passed, PassRequest, Upload, usage_in
+from llms.protocol.sse import Decoder, EventTooLong
 from llms.providers.base import Provider, SupportsPassthrough
 from llms.routing.catalog import Route, Target
 
@@ -29,13 +30,16 @@ _MOST_READ: Final = 256 * 1024
 class Relay:
     """An answer whose head has come. Use it as `async with`; leaving stops the upstream."""
 
-    __slots__ = ("_answer", "_lease", "_told", "exchange")
+    __slots__ = ("_answer", "_events", "_lease", "_told", "exchange")
 
     def __init__(self, answer: Passed, *, lease: Lease, exchange: Exchange) -> None:
         """Take over the lease of the attempt that brought the answer."""
         self._answer = answer
         self._lease = lease
-        self._told: bytearray | None = bytearray() if "json" in answer.headers.get("content-type", "") else None
+        kind = answer.headers.get("content-type", "").lower()
+        self._told: bytearray | None = bytearray() if "json" in kind else None
+        limit = lease.member.row.limits.max_event
+        self._events = Decoder(max_event=limit) if kind.startswith("text/event-stream") else None
         self.exchange = exchange
 
     async def __aenter__(self) -> Self:
@@ -62,8 +66,13 @@ class Relay:
         """Return the head of the upstream's answer, by lower-case names."""
         return self._answer.headers
 
+    @property
+    def is_stream(self) -> bool:
+        """Tell whether the body is a stream of events."""
+        return self._events is not None
+
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body as it comes; raise one LlmsError when the upstream fails on the way."""
+        """Yield the body as it comes, of events whole ones; raise one LlmsError when the upstream fails on the way."""
         lease, deadline = self._lease, self._lease.deadline
         deadline.moved()
         idle = lease.member.row.timeouts.idle
@@ -72,7 +81,8 @@ class Relay:
             while data := await self._answer.read():
                 deadline.disarm()
                 self._note(data)
-                yield data
+                if piece := self._whole_events(data):
+                    yield piece
                 deadline.arm(idle, _SILENT)
         except asyncio.CancelledError:
             error = deadline.caught(lease.target.provider)
@@ -83,7 +93,18 @@ class Relay:
             self._fail(provider_error(failure, provider=lease.target.provider))
         finally:
             deadline.disarm()
+        if self._events is not None and (rest := self._events.rest()):
+            yield rest
         self.exchange.finished = True
+
+    def _whole_events(self, data: bytes) -> bytes:
+        """Return the events that a piece ends, as half of one could not be followed by an error; other bytes as is."""
+        if self._events is None:
+            return data
+        try:
+            return self._events.frames(data)
+        except EventTooLong as problem:
+            raise UpstreamProtocolError(f"{self._lease.target.provider}: {problem}") from None
 
     def _note(self, data: bytes) -> None:
         self.exchange.chunks += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Final, final
 from urllib.parse import parse_qsl, urlencode
@@ -19,6 +20,7 @@ from llms.protocol.sse import encode
 from llms.server.access import Access
 from llms.server.body import read_json
 from llms.server.chat import routing_headers
+from llms.server.departure import Departure
 from llms.server.errors import body
 from llms.server.event_stream import STALL_SECONDS
 from llms.server.services import Services
@@ -90,7 +92,8 @@ class Passthrough:
         access.reported = True
         task = services.running.enter(access.request_id)
         try:
-            relay = await services.gateway.pass_on(asked, route=request.path, key_id=access.caller.key_id)
+            with Departure(request, services.gateway.ticker) if asked.upload is not None else nullcontext():
+                relay = await services.gateway.pass_on(asked, route=request.path, key_id=access.caller.key_id)
             async with relay:
                 return await _relay(request, access, relay)
         except asyncio.CancelledError:
@@ -118,9 +121,9 @@ async def _relay(request: web.Request, access: Access, relay: Relay) -> web.Stre
         async for data in relay.pieces():
             await _write(request, response, data)
     except LlmsError as error:
-        if not told.get("content-type", "").startswith("text/event-stream"):
+        if not relay.is_stream:
             _cut(request)
-        await _write(request, response, b"\n\n" + encode(body(error)))
+        await _write(request, response, encode(body(error)))
     await response.write_eof()
     return response
 
