@@ -44,4 +44,4 @@ class Native(NamedTuple):
     finish: str | None = None
     """How the answer ended, in the words of chat completions, once the upstream said so."""
     complete: bool = False
-    """The upstream said that the answer is whole."""
+    """The upstream said that the answer is whole, as far as it is known by now."""

@@ -28,7 +28,7 @@ class Passing:
             return None
         self.told = native.usage or self.told
         self.finish = native.finish or self.finish
-        self.complete = self.complete or native.complete
+        self.complete = native.complete
         return chunk if native.wire else None
 
     def ending(self, seen: Chunk | None) -> Chunk:

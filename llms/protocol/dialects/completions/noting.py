@@ -78,7 +78,7 @@ class Noting:
             index, reason = choice.get("index", 0), finish_reason(choice.get("finish_reason"))
             self._open[index] = self._open.get(index, True) and reason is None
             self.finish = reason or self.finish
-        self.complete = self.complete or not any(self._open.values())
+        self.complete = self.done or not any(self._open.values())
 
 
 _: type[noting.Noting] = Noting
