@@ -13,7 +13,7 @@ from llms.routing.catalog import Route, Target
 def able_only(route: Route, fleet: Fleet, *, can: Callable[[Provider, str], bool], lack: str) -> Route | None:
     """Return a route without the targets that cannot do it, for which `lack` is noted; None where none is left.
 
-    `can` is asked with a provider and the model at it. A provider that is out of service stays: it shall say that instead.
+    `can` is asked with a provider and the model at it. A provider out of service stays: it shall say that instead.
     """
 
     def cannot(target: Target) -> bool:

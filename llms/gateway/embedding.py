@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final, NamedTuple
 
-from llms.gateway.exchange import Exchange
 from llms.gateway.able import able_only
+from llms.gateway.exchange import Exchange
 from llms.gateway.fleet import Fleet
 from llms.gateway.lease import Lease
 from llms.protocol.embeddings import EmbeddingRequest

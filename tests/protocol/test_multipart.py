@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -27,7 +29,7 @@ def form(*parts: bytes) -> bytes:
 def read(body: bytes, *cuts: int) -> Form:
     found = Form(boundary_of(KIND))
     edges = [0, *sorted(cuts), len(body)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         found.feed(body[start:end])
     return found
 
@@ -63,10 +65,8 @@ def test_the_model_is_found_at_any_cut(
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=4))
 def test_no_bytes_break_it(body: bytes, cuts: list[int]) -> None:
     whole = b"--x-7f\r\n" + body
-    try:
+    with suppress(InvalidRequest):
         read(whole, *(cut for cut in cuts if cut <= len(whole)))
-    except InvalidRequest as refused:
-        assert refused.message
 
 
 def test_every_single_cut_of_a_usual_form() -> None:

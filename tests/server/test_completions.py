@@ -257,21 +257,27 @@ class TestSpoken:
         assert_refused(tokens, 400)
 
     async def test_what_only_they_can_is_asked_of_them_alone(self) -> None:
-        async with FakeUpstream() as plain, FakeUpstream() as native:
-            async with serving(TWO.format(plain=plain, native=native)) as proxy:
-                native.script(body(text("Hello", "stop")))
-                found = await complete(proxy, asked([1, 2, 3]))
-                assert not plain.chats
+        async with (
+            FakeUpstream() as plain,
+            FakeUpstream() as native,
+            serving(TWO.format(plain=plain, native=native)) as proxy,
+        ):
+            native.script(body(text("Hello", "stop")))
+            found = await complete(proxy, asked([1, 2, 3]))
+            assert not plain.chats
 
         assert found.headers["x-llms-provider"] == "native"
         assert found.headers["x-llms-attempts"] == "1"
 
     async def test_a_fallback_goes_from_a_chat_to_them(self) -> None:
-        async with FakeUpstream() as plain, FakeUpstream() as native:
-            async with serving(TWO.format(plain=plain, native=native)) as proxy:
-                plain.script(error(503))
-                native.script(body(text("Hello", "stop")))
-                found = await complete(proxy, asked())
+        async with (
+            FakeUpstream() as plain,
+            FakeUpstream() as native,
+            serving(TWO.format(plain=plain, native=native)) as proxy,
+        ):
+            plain.script(error(503))
+            native.script(body(text("Hello", "stop")))
+            found = await complete(proxy, asked())
 
         assert texts(found) == {0: "Hello"}
         assert found.headers["x-llms-attempts"] == "2"

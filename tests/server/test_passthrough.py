@@ -276,17 +276,21 @@ class TestForms:
 
     async def test_a_form_without_its_model_in_reach_is_refused(self) -> None:
         sent = form(field("file", b"x" * 500_000), field("model", "m"))
-        async with FakeUpstream() as upstream:
-            async with serving(one_upstream(upstream, more="server: {max_body: 1KiB}")) as proxy:
-                reply = await send_form(proxy, sent)
+        async with (
+            FakeUpstream() as upstream,
+            serving(one_upstream(upstream, more="server: {max_body: 1KiB}")) as proxy,
+        ):
+            reply = await send_form(proxy, sent)
 
         assert "before the files" in assert_refused(reply, 400)["message"]
 
     async def test_too_large_a_form_is_refused(self) -> None:
-        async with FakeUpstream() as upstream:
-            async with serving(one_upstream(upstream, more="server: {max_upload: 1KiB}")) as proxy:
-                reply = await send_form(proxy, form(field("model", "m"), field("file", b"x" * 5000)))
-                assert not upstream.chats
+        async with (
+            FakeUpstream() as upstream,
+            serving(one_upstream(upstream, more="server: {max_upload: 1KiB}")) as proxy,
+        ):
+            reply = await send_form(proxy, form(field("model", "m"), field("file", b"x" * 5000)))
+            assert not upstream.chats
 
         assert "max_upload" in assert_refused(reply, 413)["message"]
 
@@ -355,26 +359,33 @@ class TestAttempts:
 
     async def test_an_upstream_that_is_down_took_nothing(self) -> None:
         sent = form(field("model", "m"), field("file", b"\0" * (2 * 2**20), filename="a"))
-        async with FakeUpstream(refuses=True) as one, FakeUpstream() as other:
-            async with serving(TWO.format(first=one, second=other)) as proxy:
-                other.script(body({"text": "ok"}))
-                assert (await send_form(proxy, sent)).status == 200
+        async with (
+            FakeUpstream(refuses=True) as one,
+            FakeUpstream() as other,
+            serving(TWO.format(first=one, second=other)) as proxy,
+        ):
+            other.script(body({"text": "ok"}))
+            assert (await send_form(proxy, sent)).status == 200
 
     async def test_an_answer_that_does_not_come_is_given_up(self) -> None:
-        async with FakeUpstream() as upstream:
-            async with serving(one_upstream(upstream, row="timeouts: {answer: 0.2}, retries: 0")) as proxy:
-                upstream.script(answer(stall()))
-                reply = await send_form(proxy, form(field("model", "m")))
-                seen = await upstream.arrived()
-                await seen.gone()
+        async with (
+            FakeUpstream() as upstream,
+            serving(one_upstream(upstream, row="timeouts: {answer: 0.2}, retries: 0")) as proxy,
+        ):
+            upstream.script(answer(stall()))
+            reply = await send_form(proxy, form(field("model", "m")))
+            seen = await upstream.arrived()
+            await seen.gone()
 
         assert reply.status == 504
 
     async def test_a_silent_answer_is_given_up(self) -> None:
-        async with FakeUpstream() as upstream:
-            async with serving(one_upstream(upstream, row="timeouts: {idle: 0.2}")) as proxy:
-                upstream.script(answer(event({"delta": "a"}), stall()))
-                reply = await speak(proxy)
+        async with (
+            FakeUpstream() as upstream,
+            serving(one_upstream(upstream, row="timeouts: {idle: 0.2}")) as proxy,
+        ):
+            upstream.script(answer(event({"delta": "a"}), stall()))
+            reply = await speak(proxy)
 
         assert reply.error["code"] == "upstream_timeout"
 
@@ -390,11 +401,8 @@ class TestWho:
 
     async def test_a_model_without_it_is_told_who_has_it(self) -> None:
         async with FakeUpstream() as upstream:
-            async with serving(
-                f"{one_upstream(upstream)}  e: {{targets: [echo/echo]}}".replace(
-                    "providers:", "providers:\n  echo: {type: echo}"
-                )
-            ) as proxy:
+            both = one_upstream(upstream).replace("providers:", "providers:\n  echo: {type: echo}")
+            async with serving(both) as proxy:
                 reply = await speak(proxy, {**SPEECH, "model": "echo/echo"})
 
         assert reply.status == 501
@@ -473,16 +481,18 @@ class TestWho:
         assert ended.key_id
 
     async def test_slots_count(self) -> None:
-        async with FakeUpstream() as upstream:
-            async with serving(one_upstream(upstream, row="limits: {concurrency: 1, queue: 0}")) as proxy:
-                async with connected(proxy) as client:
-                    upstream.script(answer(stall()))
-                    await client.send(SPEECH, path="/v1/audio/speech")
-                    await upstream.arrived()
-                    reply = await speak(proxy)
-                upstream.script(AUDIO)
-                await proxy.all_ended(2)
-                assert (await speak(proxy)).status == 200
+        async with (
+            FakeUpstream() as upstream,
+            serving(one_upstream(upstream, row="limits: {concurrency: 1, queue: 0}")) as proxy,
+        ):
+            async with connected(proxy) as client:
+                upstream.script(answer(stall()))
+                await client.send(SPEECH, path="/v1/audio/speech")
+                await upstream.arrived()
+                reply = await speak(proxy)
+            upstream.script(AUDIO)
+            await proxy.all_ended(2)
+            assert (await speak(proxy)).status == 200
 
         assert_refused(reply, 429, code="queue_full")
 
