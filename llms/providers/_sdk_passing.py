@@ -21,6 +21,15 @@ _METHODS: Final[Mapping[str, str]] = {
 """Bodies of JSON only: of a form, each SDK wants the parts in a way of its own."""
 _NAMED: Final = ("model", "prompt", "input", "voice")
 _JSON: Final = "application/json"
+_SOUNDS: Final[Mapping[str, str]] = {
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg",
+    "aac": "audio/aac",
+    "flac": "audio/flac",
+    "wav": "audio/wav",
+    "pcm": "audio/pcm",
+}
+"""What speech is, where the SDK does not say."""
 _BYTES: Final = "application/octet-stream"
 
 
@@ -45,7 +54,7 @@ class SdkPassing:
         if method is None:
             raise NotSupported(f"{self._failures.name}: the SDK of this model has no {name}", param="model")
         try:
-            return self._answer(await self._call(method, request))
+            return self._answer(await self._call(method, request), request)
         except Exception as failure:
             error = self._failures.error(failure)
         # Outside of the block: what an SDK raised may hold a key, and must not hang on as context.
@@ -60,10 +69,10 @@ class SdkPassing:
         found = method.create(**method.arguments_of(fields, hops=request.hops, given=_NAMED))
         return await found if inspect.isawaitable(found) else found
 
-    def _answer(self, found: Any) -> Passed:
+    def _answer(self, found: Any, request: PassRequest) -> Passed:
         """Read the HTTP answer that an SDK shows, plain bytes, or its object."""
         body = found if isinstance(found, bytes) else getattr(found, "content", None)
-        kind = _kind(found)
+        kind = _kind(found, request)
         if not isinstance(body, bytes):
             item = as_object(found)
             if item is None:
@@ -77,13 +86,15 @@ class SdkPassing:
         return UpstreamProtocolError(f"{self._failures.name}: the SDK {what}")
 
 
-def _kind(found: Any) -> str:
-    """Return the Content-Type that came with an answer, at it or at the response that it holds."""
+def _kind(found: Any, request: PassRequest) -> str:
+    """Return the Content-Type that came with an answer, at it or at the response that it holds, or what it must be."""
     for holder in (found, getattr(found, "response", None)):
         headers = getattr(holder, "headers", None)
         if headers is not None and (kind := headers.get("content-type")):
             return str(kind)
-    return _BYTES
+    if request.path != "audio/speech":
+        return _BYTES
+    return _SOUNDS.get(str((request.fields or {}).get("response_format") or "mp3"), _BYTES)
 
 
 @final
