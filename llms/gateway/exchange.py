@@ -34,6 +34,8 @@ class Exchange:
     usage = Usage()
     error: LlmsError | None = None
     finished = False
+    repeatable = True
+    """Another attempt can ask for the same."""
     window: Window = "before_first_chunk"
     _ended = False
 

@@ -179,7 +179,7 @@ class Gateway:
                 except LlmsError as error:
                     attempts = attempts or self._attempts(fleet, plan)
                     following = attempts.after(error)
-                    if following is None or following.delay >= deadline.remaining:
+                    if following is None or not exchange.repeatable or following.delay >= deadline.remaining:
                         raise
                     if request.progress is not None:
                         request.progress.state(None)

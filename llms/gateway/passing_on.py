@@ -130,9 +130,8 @@ async def hand_on(lease: Lease, request: PassRequest, exchange: Exchange) -> Rel
         asked = replace(asked, upload=_Watched(asked.upload, lease, patience))
     try:
         answer = await lease.wait(provider.pass_on(asked), patience, _NO_ANSWER)
-    except LlmsError as error:
-        error.last = not request.repeatable
-        raise
+    finally:
+        exchange.repeatable = request.repeatable
     lease.committed()
     exchange.ttft = exchange.elapsed()
     exchange.window = "streaming"

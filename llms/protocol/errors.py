@@ -69,8 +69,6 @@ class LlmsError(Exception):
         """How many attempts were made before the client got this error."""
         self.provider = self.model = ""
         """Where the last attempt was made."""
-        self.last = False
-        """No attempt may follow: what was asked cannot be asked again."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Survive pickling between processes, keyword arguments included."""

@@ -81,7 +81,7 @@ class Attempts:
 
         Tell `Health.failed` of the failure first.
         """
-        if error.last or self._overflowed or self.count >= _MOST_ATTEMPTS:
+        if self._overflowed or self.count >= _MOST_ATTEMPTS:
             return None
         if isinstance(error, ContextLengthExceeded):
             return self._overflow()

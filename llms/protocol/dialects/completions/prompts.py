@@ -32,7 +32,7 @@ _ENOUGH: Final = 1024
 def check(body: Mapping[str, Any]) -> None:
     """Hold the fields that chats don't have, or have otherwise, to their types; raise InvalidRequest."""
     for name in _OF_CHATS:
-        if body.get(name):
+        if body.get(name) is not None:
             raise InvalidRequest(f"`{name}` belongs to /v1/chat/completions; here is only `prompt`.", param=name)
     if "prompt" not in body:
         raise InvalidRequest(f"`prompt` is missing; it must be {_PROMPT}.", param="prompt")
