@@ -111,7 +111,7 @@ async def _relay(request: web.Request, access: Access, relay: Relay) -> web.Stre
     headers = {**kept, **_SAFE, **access.headers, **routing_headers(relay.exchange)}
     response = web.StreamResponse(status=relay.status, headers=headers)
     length = told.get("content-length", "")
-    if length.isdigit() and told.get("content-encoding", "identity") == "identity":
+    if length.isdigit() and not relay.is_stream and told.get("content-encoding", "identity") == "identity":
         response.content_length = int(length)
     elif request.version < HttpVersion11:
         response.headers["Connection"] = "close"

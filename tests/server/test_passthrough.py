@@ -126,6 +126,14 @@ class TestAnswers:
 
         assert reply.error["code"] == "upstream_truncated"
 
+    async def test_events_of_a_known_length_may_change_it(self) -> None:
+        crlf = answer(raw(b'data: {"a": 1}\r\n\r\ndata: {"b": 2}\r\n\r\n'), framing="length")
+        async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
+            upstream.script(crlf)
+            reply = await speak(proxy)
+
+        assert (reply.whole, reply.events) == (True, [{"a": 1}, {"b": 2}])
+
     async def test_an_answer_may_be_any_length(self) -> None:
         piece = raw(b"x" * 2**18)
         async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy, connected(proxy) as client:
