@@ -13,6 +13,7 @@ from typing import Any
 
 import openai
 import pytest
+from langchain_openai import OpenAI
 
 from llms.testing.answers import answer, body, echo, error, text_stream
 from llms.testing.fake_upstream import FakeUpstream, Script, cut, event, head, raw
@@ -76,6 +77,17 @@ class TestCompletions:
 
         assert (found.id, found.choices[0].text) == ("cmpl-1", "Hi")
         assert seen.json["prompt"] == [[1, 2, 3]]
+
+    async def test_langchain_completes_prompts(self) -> None:
+        async with before(echo) as (client, upstream):
+            with openai.OpenAI(base_url=client.base_url, api_key="none") as blocking:
+                made = OpenAI(model="m", client=blocking.completions, async_client=client.completions)
+                found = await made.agenerate(["one", "two"])
+                streamed = [part async for part in made.astream("three words here")]
+
+        assert [generations[0].text for generations in found.generations] == ["one", "two"]
+        assert "".join(streamed) == "three words here"
+        assert len(upstream.chats) == 3
 
 
 class TestAudio:

@@ -302,6 +302,22 @@ class TestForms:
 
         assert "max_upload" in assert_refused(reply, 413)["message"]
 
+    async def test_a_form_that_grows_too_large_is_refused_on_the_way(self) -> None:
+        async with (
+            sinking() as sink,
+            serving(into(sink, "server: {max_upload: 1MiB}")) as proxy,
+            connected(proxy) as client,
+        ):
+            lines = f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM}\r\n"
+            client.writer.write(f"{lines}Transfer-Encoding: chunked\r\n\r\n{len(BEGUN):x}\r\n".encode() + BEGUN)
+            for _ in range(20):
+                client.writer.write(b"\r\n10000\r\n" + b"\0" * 65536)
+            reply = await client.reply()
+            await asyncio.wait_for(sink.left.wait(), 5)
+
+        assert "max_upload" in assert_refused(reply, 413)["message"]
+        assert sink.size < 2 * 2**20
+
     async def test_a_body_that_breaks_off_is_refused(self) -> None:
         async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy, connected(proxy) as client:
             lines = f"POST /v1/images/edits HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM}\r\n"
