@@ -26,6 +26,7 @@ from llms.providers.base import ProviderSettings, Resources
 _ERROR_BODY_LIMIT = 64 * 1024
 _PORTS = {"http": 80, "https": 443}
 _PIECE_LIMIT = 16 * 2**20
+_SETTLE_SECONDS = 0.1
 BROKEN = (BrokenAnswer, NotHttp)
 
 
@@ -101,6 +102,24 @@ class Response:
             raise self._endpoint.cut(failure) from None
         return b"".join(parts)
 
+    def streams(self, *, asked: bool) -> bool:
+        """Tell whether the body is a stream of events; where one was `asked` for, odd types count as one."""
+        kind = self.headers.get("content-type", "").lower()
+        if kind.startswith("text/event-stream"):
+            return True
+        return asked and not kind.startswith(("application/json", "text/html"))
+
+    async def settle(self) -> None:
+        """Wait a moment for the end of the body after its last event, so that the connection can be used again."""
+        if self.at_end:
+            return
+        try:
+            async with asyncio.timeout(_SETTLE_SECONDS):
+                while await self.read():
+                    pass
+        except (TimeoutError, LlmsError):
+            return
+
     def close(self) -> None:
         """Give the connection back when the answer was read to its end; cut it otherwise."""
         self._endpoint.pool.give(self._endpoint.origin, self._connection)
@@ -155,7 +174,7 @@ class Endpoint:
             except (BrokenAnswer, NotHttp) as failure:
                 raise self.failure(failure) from None
         try:
-            return await self._exchange(await self._connect(), request, body)
+            return await self._exchange(await self.connect(), request, body)
         except (BrokenAnswer, NotHttp) as failure:
             raise self.failure(failure) from None
 
@@ -208,7 +227,8 @@ class Endpoint:
             return UpstreamTruncated(f"{self.name}: the upstream broke the connection before its answer was complete")
         return UpstreamProtocolError(f"{self.name}: the upstream's answer is not valid HTTP: {failure}")
 
-    async def _connect(self) -> Connection:
+    async def connect(self) -> Connection:
+        """Open a new connection; raise an LlmsError."""
         try:
             async with asyncio.timeout(self.settings.connect_timeout):
                 return await self.pool.connect(self.origin)

@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from llms.protocol.chat import StreamUsage
+from llms.protocol.passthrough import Area
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,10 @@ class Known:
     stream_usage: StreamUsage | None = "ask"
     """None for a provider of its own."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    dialects: tuple[str, ...] = ()
+    """What it speaks besides chat completions."""
+    passes: tuple[Area, ...] | None = None
+    """What it has besides chats and embeddings; None where that is not known."""
     port: int | None = None
     """A local server's usual port: looked for in the background."""
     hint: str = ""
@@ -37,6 +42,8 @@ class Known:
             **({"stream_usage": self.stream_usage} if self.stream_usage else {}),
             **({"api_key": key} if key else {}),
             **({"headers": dict(self.headers)} if self.headers else {}),
+            **({"dialects": self.dialects} if self.dialects else {}),
+            **({"passes": self.passes} if self.passes is not None else {}),
         }
 
 
@@ -59,6 +66,8 @@ def _hosted(
     *,
     stream_usage: StreamUsage | None = "ask",
     also: str | None = None,
+    dialects: tuple[str, ...] = (),
+    passes: tuple[Area, ...] | None = None,
 ) -> Known:
     return Known(
         name,
@@ -66,6 +75,8 @@ def _hosted(
         (f"{prefix}_API_KEY", *([also] if also else [])),
         (f"{prefix}_BASE_URL", f"{prefix}_API_BASE"),
         stream_usage,
+        dialects=dialects,
+        passes=passes,
         hint=f"export {prefix}_API_KEY=…",
     )
 
@@ -73,7 +84,13 @@ def _hosted(
 KNOWN: Final[Mapping[str, Known]] = {
     row.name: row
     for row in (
-        _hosted("openai", "https://api.openai.com/v1", "OPENAI"),
+        _hosted(
+            "openai",
+            "https://api.openai.com/v1",
+            "OPENAI",
+            dialects=("responses", "completions"),
+            passes=("audio", "images", "moderations", "files"),
+        ),
         _hosted("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC"),
         _hosted(
             "gemini",
@@ -82,15 +99,21 @@ KNOWN: Final[Mapping[str, Known]] = {
             stream_usage=None,
             also="GOOGLE_API_KEY",
         ),
-        _hosted("groq", "https://api.groq.com/openai/v1", "GROQ"),
-        _hosted("mistral", "https://api.mistral.ai/v1", "MISTRAL", stream_usage="native"),
-        _hosted("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK"),
-        _hosted("xai", "https://api.x.ai/v1", "XAI"),
+        _hosted("groq", "https://api.groq.com/openai/v1", "GROQ", passes=("audio", "files")),
+        _hosted(
+            "mistral",
+            "https://api.mistral.ai/v1",
+            "MISTRAL",
+            stream_usage="native",
+            passes=("audio", "moderations", "files"),
+        ),
+        _hosted("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK", passes=()),
+        _hosted("xai", "https://api.x.ai/v1", "XAI", passes=("images",)),
         _hosted("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER"),
-        _hosted("together", "https://api.together.xyz/v1", "TOGETHER"),
+        _hosted("together", "https://api.together.xyz/v1", "TOGETHER", passes=("audio", "images", "rerank", "files")),
         _hosted("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS"),
-        _hosted("perplexity", "https://api.perplexity.ai", "PERPLEXITY", stream_usage="native"),
-        _hosted("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS"),
+        _hosted("perplexity", "https://api.perplexity.ai", "PERPLEXITY", stream_usage="native", passes=()),
+        _hosted("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS", passes=()),
         _hosted("moonshot", "https://api.moonshot.ai/v1", "MOONSHOT"),
         _hosted("nebius", "https://api.studio.nebius.com/v1", "NEBIUS"),
         _hosted("nscale", "https://inference.api.nscale.com/v1", "NSCALE"),
@@ -101,12 +124,13 @@ KNOWN: Final[Mapping[str, Known]] = {
             ("AIREFINERY_API_KEY", "AIR_API_KEY"),
             ("AIREFINERY_BASE_URL", "AIR_BASE_URL"),
             headers={"sdk_version": "1.33.2"},
+            passes=("audio", "images", "moderations"),
             hint="export AIREFINERY_API_KEY=…",
         ),
-        Known("ollama", "http://127.0.0.1:11434/v1", url_variables=("OLLAMA_BASE_URL",), port=11434),
-        Known("lmstudio", "http://127.0.0.1:1234/v1", port=1234),
-        Known("llama-server", "http://127.0.0.1:8080/v1", port=8080),
-        Known("vllm", "http://127.0.0.1:8000/v1", port=8000),
+        Known("ollama", "http://127.0.0.1:11434/v1", url_variables=("OLLAMA_BASE_URL",), passes=(), port=11434),
+        Known("lmstudio", "http://127.0.0.1:1234/v1", passes=(), port=1234),
+        Known("llama-server", "http://127.0.0.1:8080/v1", passes=("rerank",), port=8080),
+        Known("vllm", "http://127.0.0.1:8000/v1", passes=("audio", "rerank"), port=8000),
     )
 }
 

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
-from typing import Any, Final, final
+from typing import Any, Final, Literal, final
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field
 
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo, StreamUsage
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
-from llms.protocol.errors import LlmsError, UpstreamProtocolError
+from llms.protocol.errors import UpstreamProtocolError
 from llms.protocol.fold import unfold
+from llms.protocol.native import Original
+from llms.protocol.passthrough import Passed, PassRequest
 from llms.protocol.refusals import error_for_event, is_error, request_id_of
 from llms.protocol.stream import ChunkReader
 from llms.providers._abilities import Abilities
 from llms.providers._batches import Batches, MaxInputs, answer_limit, answered
 from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers._http_options import HttpOptions, secrets_of
+from llms.providers._native import NativeRelay
+from llms.providers._passing import Passes, Passing
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
 
-_SETTLE_SECONDS: Final = 0.1
 _LONGEST_ID: Final = 512
 
 
@@ -34,7 +36,11 @@ class Options(HttpOptions):
         "ask", description="How a stream tells usage: ask (stream_options), native (by itself) or none."
     )
     stream: bool = Field(True, description="False: the upstream cannot stream; its answers are sent on as chunks.")
+    dialects: tuple[Literal["responses", "messages", "completions"], ...] = Field(
+        (), description="What the endpoint speaks besides chat completions, below base_url: such requests pass as is."
+    )
     max_inputs: MaxInputs = None
+    passes: Passes = None
 
 
 @final
@@ -60,14 +66,32 @@ class OpenAICompatible:
         self._embeddings_head = self._endpoint.head("POST", "embeddings", headers, options.headers, query=query)
         self._models_head = self._endpoint.head("GET", "models", headers, options.headers, query=query)
         self._abilities = Abilities(stream=options.stream, usage=options.stream_usage == "ask", clock=resources.clock)
+        natives: dict[str, bytes] = {
+            name: self._endpoint.head("POST", name, headers, options.headers, query=query) for name in options.dialects
+        }
+        self._native = NativeRelay(
+            self._endpoint, settings, natives, clock=resources.clock, stream=options.stream, translated=self._chat
+        )
         self._batches = Batches(options.max_inputs, send=self._embed, clock=resources.clock)
+        plain = {name: value for name, value in headers.items() if name != "Content-Type"}
+        self._passing = Passing(self._endpoint, options.passes, headers=(plain, options.headers), query=query)
 
-    async def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
-        """Yield the upstream's chunks, or its whole answer as one."""
+    def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
+        """Return the upstream's chunks, or its whole answer as one; in the client's own dialect where it speaks it."""
+        original = request.original
+        if original is not None and self._native.speaks(original, request.model):
+            return self._native.chat(request, original, stream=stream)
+        return self._chat(request, stream=stream)
+
+    def speaks(self, original: Original, model: str) -> bool:
+        """Tell whether a request can be sent as it stands."""
+        return self._native.speaks(original, model)
+
+    async def _chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Chunk, None]:
         response = await self._open(request, stream=stream)
         upstream_id = request_id_of(response.headers, self._endpoint.secrets)
         try:
-            if not _is_stream(response, asked=stream):
+            if not response.streams(asked=stream):
                 yield self._whole(await response.whole(self._settings.max_answer), upstream_id, stream=stream)
                 return
             reader = ChunkReader(
@@ -84,7 +108,7 @@ class OpenAICompatible:
                     raise reader.error
                 if not data:
                     return
-            await _settle(response)
+            await response.settle()
         except BROKEN as failure:
             raise response.broken(failure) from None
         finally:
@@ -93,6 +117,14 @@ class OpenAICompatible:
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Return the upstream's vectors as they came."""
         return await self._batches.ask(request)
+
+    def passes(self, request: PassRequest) -> bool:
+        """Tell whether the row lets such requests through."""
+        return self._passing.passes(request)
+
+    async def pass_on(self, request: PassRequest) -> Passed:
+        """Return the upstream's answer as it comes."""
+        return await self._passing.pass_on(request)
 
     async def models(self) -> Sequence[ModelInfo]:
         """List the configured models, or ask the upstream; lists of any shape in use are understood."""
@@ -142,25 +174,6 @@ class OpenAICompatible:
         chunk = Chunk(unfold(item)) if stream else Chunk([item], [body])
         chunk.upstream_request_id = upstream_id
         return chunk
-
-
-def _is_stream(response: Response, *, asked: bool) -> bool:
-    kind = response.headers.get("content-type", "").lower()
-    if kind.startswith("text/event-stream"):
-        return True
-    return asked and not kind.startswith(("application/json", "text/html"))
-
-
-async def _settle(response: Response) -> None:
-    """Wait a moment for the end of the body after `[DONE]`, so that the connection can be used again."""
-    if response.at_end:
-        return
-    try:
-        async with asyncio.timeout(_SETTLE_SECONDS):
-            while await response.read():
-                pass
-    except (TimeoutError, LlmsError):
-        return
 
 
 def _models(listed: Any, *, owner: str) -> Sequence[ModelInfo]:

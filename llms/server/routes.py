@@ -9,6 +9,7 @@ from llms.server.api_routes import add_api_routes
 from llms.server.chat import Chat
 from llms.server.embeddings import Embeddings
 from llms.server.generate import Generate
+from llms.server.media_routes import add_media_routes
 from llms.server.models import Models
 from llms.server.openapi import OpenApi
 from llms.server.services import Services
@@ -39,6 +40,8 @@ def add_routes(app: web.Application, services: Services) -> None:
         route("POST", f"{v1}/embeddings", embeddings.post)
         route("GET", f"{v1}/models", models.list_all)
         route("GET", f"{v1}/models/{{id:.+}}", models.get)
+
+    add_media_routes(route, services)
 
     route("POST", "/generate", generate.post)
     route("POST", "/generate/stream", generate.post_stream)
