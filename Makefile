@@ -9,7 +9,7 @@ WHEELS ?= $(HOME)/.cache/llms/wheels
 JOBS   ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help serve setup system lint types floors unit test nightly bench benchui screenshots wheel clean
+.PHONY: help serve setup system lint types floors unit test nightly chaos bench benchui screenshots wheel clean
 
 help: ## Show the recipes
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -54,6 +54,9 @@ nightly: setup system ## All tests, those of llama-cpp-python too, which is comp
 	  $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(WHEELS) 'llama-cpp-python>=0.3.36'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS)/llama_cpp_python-*.whl
 	LLMS_TESTS_STRICT=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
+
+chaos: setup system ## 500 resumable streams, every connection cut three times
+	LLMS_CHAOS=500 $(BIN)/python -m pytest --timeout 600 tests/e2e/test_resuming.py $(ARGS)
 
 benchui: setup system ## What the web chat's reader feels: dropped frames, opening and searching many chats
 	$(BIN)/python -m benchmarks.ui $(ARGS)

@@ -34,6 +34,7 @@ from llms.policies.sessions import Sessions
 from llms.protocol.errors import LlmsError
 from llms.protocol.events import Observer
 from llms.providers import discover
+from llms.providers._egress import http_session
 from llms.providers._pool import Pool
 from llms.providers.base import Resources
 from llms.routing.health import Health
@@ -41,7 +42,8 @@ from llms.server.errors import stopping
 from llms.server.hosts import Hosts, is_loopback
 from llms.server.routes import add_routes
 from llms.server.services import Services
-from llms.stores import open_usage_store
+from llms.stores import open_stream_store, open_usage_store
+from llms.streaming.sessions import StreamSessions, new_stream_id
 from llms.tasks import Tasks
 from llms.telemetry.metrics import Metrics
 from llms.telemetry.usage import UsageRecorder
@@ -136,6 +138,11 @@ class Engine:
         """Take no new requests from now on."""
         self.services.draining = True
 
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a request is under way, or a stream is still being read."""
+        return bool(self.gateway.live or self.services.streams.readers or self.services.running)
+
     def interrupt(self) -> None:
         """End every chat with an error, as an event where its stream has begun, that says the server stops."""
         for exchange in self.gateway.live:
@@ -169,6 +176,8 @@ class Engine:
             clock=time.monotonic,
             now=time.time,
             puller=lambda: new_puller(place, self._environ),
+            streams=StreamSessions(lambda: self._roster.config.resume, tasks=self.tasks, new_id=new_stream_id),
+            count_resumed=self._metrics.count_resumed,
             roster=self._roster,
             change=self.change,
             ask=self._listing.ask,
@@ -190,6 +199,8 @@ class Engine:
             self._metrics.watch(
                 active_requests=lambda: len(self.gateway.live), queue_depth=self._queued, providers_up=self._up
             )
+            self.services.streams.share(open_stream_store(self._roster.config.stores.state))
+            stack.push_async_callback(self.services.streams.close)
             stack.push_async_callback(self.tasks.close)
             self.tasks.spawn(self.find_local_servers(), name="find local servers")
             self.tasks.every(lambda: _PROBE_EVERY, self.find_local_servers, name="find local servers")
@@ -238,7 +249,7 @@ class Engine:
 
     def _session(self) -> aiohttp.ClientSession:
         if self._http is None:
-            self._http = _http_session()
+            self._http = http_session()
         return self._http
 
     async def _close_session(self) -> None:
@@ -284,14 +295,3 @@ def _keys(config: Config) -> Keys:
 def _hosts(config: Config) -> Hosts:
     server = config.server
     return Hosts(bound=server.host, allowed=server.allowed_hosts, origins=server.cors_origins)
-
-
-def _http_session() -> aiohttp.ClientSession:
-    """Make the one session towards upstreams: no cookies, no proxies, no redirects, no limits of its own."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ttl_dns_cache=300),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None),
-        trust_env=False,
-        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
-    )

@@ -179,9 +179,9 @@ async def _drain(engine: Engine, site: web.BaseSite, seconds: float) -> None:
     live = engine.gateway.live
     _log.info("draining", requests=len(live), seconds=seconds)
     deadline = asyncio.get_running_loop().time() + seconds
-    while live and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - once in a life
+    while engine.is_busy and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - once in a life
         await asyncio.sleep(0.05)
-    if live:
+    if engine.is_busy:
         _log.warning("ended with requests open", requests=len(live))
         engine.interrupt()
         await asyncio.sleep(0.1)

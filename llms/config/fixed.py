@@ -12,6 +12,7 @@ _FIXED: Final = (
     ("server", "workers"),
     ("server", "data_dir"),
     ("stores", "usage"),
+    ("stores", "state"),
     ("ui", "enabled"),
 )
 

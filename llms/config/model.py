@@ -166,15 +166,18 @@ class Stores(Section):
     """Where things are kept."""
 
     usage: Annotated[str, UsagePlace()] = Field(default="sqlite", description="sqlite, sqlite:///PATH or none.")
-    state: Annotated[str, StatePlace()] = Field(default="memory", description="memory; redis is not built yet.")
+    state: Annotated[str, StatePlace()] = Field(default="memory", description="memory, or redis://HOST:PORT/DB.")
 
 
 class Resume(Section):
-    """How long an interrupted stream can be taken up again."""
+    """How long an interrupted stream can be taken up again, and what that may take."""
 
     grace: Seconds = Field(default=60.0, description="How long a stream runs on without its client.")
     keep: Seconds = Field(default=300.0, description="How long a finished stream can be replayed.")
     buffer: Bytes = Field(default=8 * 2**20, description="The most that is kept of one stream.")
+    memory: Bytes = Field(default=256 * 2**20, description="The most that is kept of all streams together.")
+    streams: Count = Field(default=1000, description="Resumable streams under way at once.")
+    streams_per_caller: Count = Field(default=200, description="Those of one key.")
 
 
 class Batch(Section):

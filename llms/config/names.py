@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from llms.config.values import REFERENCE, Refusal, Value
@@ -18,7 +19,7 @@ LONGEST_MODEL = 300
 _PROVIDER_NAME = re.compile(_PROVIDER)
 _MODEL_NAME = re.compile(rf"[^\s\x00-\x1f\x7f]{{1,{LONGEST_MODEL}}}")
 _FILE = re.compile(r"sqlite:///[^\x00\n]+")
-_REDIS = re.compile(r"redis(s?://.*)?", re.DOTALL)
+_REDIS = re.compile(r"redis|rediss?://[^\s/]+(/\d*)?(\?\S*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +62,19 @@ class UsagePlace(Value):
 
 @dataclass(frozen=True, slots=True)
 class StatePlace(Value):
-    """`memory`; redis is known and not built yet."""
+    """`memory`, or the address of a Redis; plain `redis` is the one on this machine."""
 
     def read(self, raw: object, /) -> str:
         if raw == "memory":
             return "memory"
-        if isinstance(raw, str) and _REDIS.fullmatch(raw):
-            raise Refusal("redis is not built yet", "write memory")
-        raise Refusal("must be memory")
+        if not isinstance(raw, str) or not _REDIS.fullmatch(raw):
+            raise Refusal("must be memory or the address of a Redis", "write it like redis://localhost:6379/0")
+        if find_spec("redis") is None:
+            raise Refusal("needs a package that is not installed", "pip install 'llms[redis]'")
+        return "redis://127.0.0.1:6379/0" if raw == "redis" else raw
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": rf"^memory$|{REFERENCE}"}
+        return {"type": "string", "pattern": rf"^(memory|redis|rediss?://.+)$|{REFERENCE}"}
 
 
 def check_provider_name(name: str) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from llms.protocol.errors import LlmsError
 
 
 class ErrorBody(TypedDict):
-    """The four keys that every OpenAI client reads."""
+    """The four keys that every OpenAI client reads, and what is said of a stream that can be resumed."""
 
     message: str
     type: str
     param: str | None
     code: str | None
+    stream_id: NotRequired[str]
+    last_event_id: NotRequired[int]
+    resumable: NotRequired[bool]
+    retry_after: NotRequired[float | None]
+    partial: NotRequired[str]
 
 
 class Envelope(TypedDict):
@@ -24,11 +29,10 @@ class Envelope(TypedDict):
 
 def envelope(error: LlmsError) -> Envelope:
     """Return the OpenAI form of an error."""
-    return {
-        "error": {
-            "message": error.message,
-            "type": error.type,
-            "param": error.param,
-            "code": error.code,
-        }
-    }
+    body: ErrorBody = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+    if error.resuming is not None:
+        body["stream_id"], body["last_event_id"], body["resumable"], partial = error.resuming
+        body["retry_after"] = error.retry_after
+        if partial is not None:
+            body["partial"] = partial
+    return {"error": body}

@@ -37,7 +37,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-_ECHO_LIMIT = 200
+from llms.protocol.resuming import Resuming
 
 
 class LlmsError(Exception):
@@ -66,9 +66,9 @@ class LlmsError(Exception):
         self.http_status = status or self.status
         self.upstream_request_id = ""
         self.attempts = 0
-        """How many attempts were made before the client got this error."""
         self.provider = self.model = ""
-        """Where the last attempt was made."""
+        """How many attempts were made before the client got this error, and where the last one was."""
+        self.resuming: Resuming | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Survive pickling between processes, keyword arguments included."""
@@ -144,7 +144,7 @@ class Conflict(RequestError):
 
 
 class ReplayExpired(RequestError):
-    """The events asked for are no longer buffered."""
+    """The events asked for are no longer kept."""
 
     status = 410
     default_code = "replay_expired"
@@ -293,7 +293,7 @@ class Cancelled(LlmsError):
     default_code = "cancelled"
 
 
-def excerpt(value: object, limit: int = _ECHO_LIMIT) -> str:
+def excerpt(value: object, limit: int = 200) -> str:
     """Return a value as text of at most `limit` characters, printable, for use inside a message."""
     text = value if isinstance(value, str) else repr(value)
     shown = "".join(c if c.isprintable() else "�" for c in text[: limit + 1])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal, cast, get_args
 
-OptIn = Literal["progress"]
+OptIn = Literal["progress", "resumable", "batch"]
+NOTHING: Final[frozenset[OptIn]] = frozenset()
 _KNOWN: Final = frozenset(get_args(OptIn))
 
 

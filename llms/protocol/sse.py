@@ -15,6 +15,8 @@ Event: TypeAlias = tuple[bytes, bytes]
 
 DONE: Final = b"data: [DONE]\n\n"
 PING: Final = b": ping\n\n"
+PING_AMONG_IDS: Final = b": ping\n"
+"""openai-python ends an event at an empty line after an id, and a comment with one would be an event without data."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 _MAX_EVENT: Final = 16 * 1024 * 1024

@@ -30,6 +30,7 @@ _log = structlog.get_logger()
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
 _VERSIONS: Final = (HttpVersion11, HttpVersion10)
 _HOPS_LIMIT: Final = 4
+_EXPOSED: Final = "x-request-id, x-llms-provider, x-llms-model, X-LLMS-Stream-Id, Retry-After"
 
 
 @final
@@ -152,7 +153,7 @@ def _check_origin(
         return
     if services.hosts.listed(origin):
         access.headers["Access-Control-Allow-Origin"] = origin
-        access.headers["Access-Control-Expose-Headers"] = "x-request-id, x-llms-provider, x-llms-model, Retry-After"
+        access.headers["Access-Control-Expose-Headers"] = _EXPOSED
         access.headers["Vary"] = "Origin"
         return
     if not (public and request.method in ("GET", "HEAD")):

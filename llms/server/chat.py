@@ -8,17 +8,17 @@ from typing import Final, final
 from aiohttp import web
 
 from llms.gateway import Answer
-from llms.gateway.exchange import Exchange
-from llms.protocol.chat import ChatRequest
+from llms.protocol.chat import ChatRequest, Chunk
 from llms.protocol.dialects import Dialect, Telling
 from llms.protocol.dialects.chat import ChatDialect
 from llms.protocol.dialects.passed import Passed
 from llms.protocol.errors import LlmsError
-from llms.protocol.opt_in import opted_in
+from llms.protocol.opt_in import NOTHING, opted_in
 from llms.protocol.progress import Progress
 from llms.server.access import Access
 from llms.server.body import read_json
 from llms.server.event_stream import EventStream
+from llms.server.routing_headers import routing_headers
 from llms.server.running import Task
 from llms.server.services import Services
 from llms.server.whole_answer import WholeAnswer
@@ -53,14 +53,18 @@ class Chat:
     async def _answer(self, request: web.Request, access: Access, *, stream: bool | None) -> web.StreamResponse:
         raw = await read_json(request, self._services)
         chat = self._dialect.parse(raw, request_id=access.request_id, hops=access.hops, stream=stream)
-        if chat.stream and OPT_IN in request.headers and self._dialect.opt_in:
-            chat = self._opted_in(chat, request)
+        is_special = chat.stream and OPT_IN in request.headers and self._dialect.opt_in
+        wanted = opted_in(request.headers.getall(OPT_IN)) if is_special else NOTHING
+        if "progress" in wanted:
+            chat = chat._replace(progress=Progress.of(chat.body, clock=self._services.clock))
+        if "resumable" in wanted:
+            return await self._resumable(request, access, chat, batched="batch" in wanted)
         access.reported = True
         running = self._services.running
         task = running.enter(access.request_id)
         try:
             if chat.stream:
-                return await self._stream(request, access, chat, task)
+                return await self._stream(request, access, chat, task, batched="batch" in wanted)
             return await self._whole(request, access, chat)
         except asyncio.CancelledError:
             error = running.ended(task)
@@ -70,11 +74,16 @@ class Chat:
         finally:
             running.leave(task)
 
-    def _opted_in(self, chat: ChatRequest, request: web.Request) -> ChatRequest:
-        """Return the request with what its client wants beyond a plain stream."""
-        if "progress" not in opted_in(request.headers.getall(OPT_IN)):
-            return chat
-        return chat._replace(progress=Progress.of(chat.body, clock=self._services.clock))
+    async def _resumable(
+        self, request: web.Request, access: Access, chat: ChatRequest, *, batched: bool
+    ) -> web.StreamResponse:
+        from llms.server.resumable import Generation, answer
+
+        telling = self._dialect.telling(chat)
+        generation = Generation(
+            chat, route=request.path, access=access, telling=telling, batched=batched, services=self._services
+        )
+        return await answer(request, access, generation, services=self._services)
 
     async def _whole(self, request: web.Request, access: Access, chat: ChatRequest) -> WholeAnswer:
         whole = await self._services.gateway.complete(chat, route=request.path, key_id=access.caller.key_id)
@@ -82,7 +91,9 @@ class Chat:
         native = whole.completion.native
         return WholeAnswer(self._dialect.whole(whole.completion, whole) if native is None else native.wire, headers)
 
-    async def _stream(self, request: web.Request, access: Access, chat: ChatRequest, task: Task) -> web.StreamResponse:
+    async def _stream(
+        self, request: web.Request, access: Access, chat: ChatRequest, task: Task, *, batched: bool
+    ) -> web.StreamResponse:
         services = self._services
         events = EventStream(
             request,
@@ -98,7 +109,10 @@ class Chat:
         try:
             answer = await services.gateway.chat(chat, route=request.path, key_id=access.caller.key_id)
             async with answer:
-                await _relay(answer, events, telling)
+                if batched:
+                    await self._relay_batched(answer, events, telling)
+                else:
+                    await _relay(answer, events, telling)
         except asyncio.CancelledError:
             error = services.running.ended(task)
             if error is None:
@@ -109,6 +123,20 @@ class Chat:
         finally:
             events.close()
         return events.response
+
+    async def _relay_batched(self, answer: Answer, events: EventStream, telling: Telling) -> None:
+        from llms.streaming.batching import in_batches
+
+        async def send(chunk: Chunk) -> None:
+            if chunk.final:
+                await events.done(telling.end(chunk, answer))
+            elif data := telling.chunk(chunk):
+                await events.write(data)
+
+        events.heartbeat = answer.heartbeat
+        await events.commit(routing_headers(answer.exchange))
+        services = self._services
+        await in_batches(answer.chunks(), send, batch=services.config.batch, tasks=services.tasks)
 
 
 async def _relay(answer: Answer, events: EventStream, telling: Telling) -> None:
@@ -131,15 +159,3 @@ async def _fail(events: EventStream, error: LlmsError, telling: Telling) -> None
     if not events.committed:
         raise error
     await events.done(telling.error(error))
-
-
-def routing_headers(exchange: Exchange) -> dict[str, str]:
-    """Return who answered and after how many attempts."""
-    headers = {
-        "x-llms-provider": exchange.provider,
-        "x-llms-model": exchange.model,
-        "x-llms-attempts": str(exchange.attempts),
-    }
-    if exchange.upstream_request_id:
-        headers["x-llms-upstream-request-id"] = exchange.upstream_request_id
-    return headers

@@ -11,7 +11,7 @@ from llms.protocol.embeddings import parse_embeddings
 from llms.protocol.sse import escape_separators
 from llms.server.access import Access
 from llms.server.body import read_json
-from llms.server.chat import routing_headers
+from llms.server.routing_headers import routing_headers
 from llms.server.services import Services
 from llms.server.whole_answer import WholeAnswer
 

@@ -19,10 +19,10 @@ from llms.protocol.passthrough import PassRequest
 from llms.protocol.sse import encode
 from llms.server.access import Access
 from llms.server.body import read_json
-from llms.server.chat import routing_headers
 from llms.server.departure import Departure
 from llms.server.errors import body
 from llms.server.event_stream import STALL_SECONDS
+from llms.server.routing_headers import routing_headers
 from llms.server.services import Services
 from llms.server.upload import FormUpload
 

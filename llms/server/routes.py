@@ -9,6 +9,7 @@ from llms.server.api_routes import add_api_routes
 from llms.server.chat import Chat
 from llms.server.embeddings import Embeddings
 from llms.server.generate import Generate
+from llms.server.later import handler_of
 from llms.server.media_routes import add_media_routes
 from llms.server.models import Models
 from llms.server.openapi import OpenApi
@@ -37,6 +38,8 @@ def add_routes(app: web.Application, services: Services) -> None:
     for v1 in ("/v1", ""):
         route("POST", f"{v1}/chat/completions", chat.post)
         route("POST", f"{v1}/chat/completions/stream", chat.post_stream)
+        route("GET", f"{v1}/streams/{{id}}", handler_of("streams.Streams.get", services))
+        route("DELETE", f"{v1}/streams/{{id}}", handler_of("streams.Streams.delete", services))
         route("POST", f"{v1}/embeddings", embeddings.post)
         route("GET", f"{v1}/models", models.list_all)
         route("GET", f"{v1}/models/{{id:.+}}", models.get)

@@ -20,6 +20,7 @@ from llms.server.hosts import Hosts
 from llms.server.request_ids import RequestIds
 from llms.server.running import Running
 from llms.stores.base import NoUsage, UsageStore
+from llms.streaming.sessions import StreamSessions
 from llms.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ class Services:
     now: Callable[[], float]
     puller: Callable[[], Puller]
     """Returns who brings models into the data directory, made when it is first asked for."""
+    streams: StreamSessions
+    count_resumed: Callable[[], None]
+    """Counts a stream that a client took up again."""
     roster: Roster
     """Every provider, those left out as well, and where each comes from."""
     change: Callable[[Change], Coroutine[Any, Any, None]]

@@ -56,7 +56,7 @@ class Settings:
             "usage": services.config.stores.usage != "none",
             "requests": True,
             "embeddings": any(isinstance(member.provider, SupportsEmbeddings) for member in members),
-            "resume": False,
+            "resume": True,
             "prices": True,
         }
 

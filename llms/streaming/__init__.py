@@ -1,1 +1,4 @@
-"""Floor 3: the time of streams and requests. `ticker.py` is the one timer, `deadline.py` the waits of a request."""
+"""Floor 3: the time of streams and requests, and streams that outlive their connections.
+
+`ticker.py` is the one timer, `deadline.py` the waits of a request; `sessions.py` keeps the generations of `session.py`.
+"""

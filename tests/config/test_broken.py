@@ -109,16 +109,16 @@ CASES: dict[str, tuple[str, list[tuple[int, int, str, str]]]] = {
             ),
             (2, 18, "keys.required", "must be auto, true or false"),
             (3, 17, "stores.usage", "must be sqlite, sqlite:///PATH or none"),
-            (3, 28, "stores.state", "must be memory"),
+            (3, 28, "stores.state", "must be memory or the address of a Redis, write it like redis://localhost:6379/0"),
             (4, 17, "ui.streaming", "must be one of resumable, plain, off"),
             (4, 32, "ui.enabled", "must be true or false"),
         ],
     ),
     "not built yet": (
-        "providers: {a: {type: openai}}\nstores: {state: 'redis://h'}\ncluster: {}\nbudgets: {x: 1}\n"
+        "providers: {a: {type: openai}}\nstores: {state: 'redis:/h'}\ncluster: {}\nbudgets: {x: 1}\n"
         "models: {m: {targets: [a/b], single_flight: true, cache: {ttl: 10m}}}\n",
         [
-            (2, 17, "stores.state", "redis is not built yet, write memory"),
+            (2, 17, "stores.state", "must be memory or the address of a Redis, write it like redis://localhost:6379/0"),
             (3, 1, "cluster", "not built yet, remove it"),
             (4, 1, "budgets", "not built yet, remove it"),
             (5, 45, "models.m.single_flight", "not built yet, remove it"),

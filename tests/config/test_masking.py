@@ -68,7 +68,8 @@ def test_a_text_is_shown_without_what_looks_like_a_secret(text: str, shown: str)
         f"providers:\n  a:\n    type: openai\n    api_key: {PLANTED}\n    api_key: {PLANTED}",
         f"providers:\n  a:\n    type: openai_compatible\n"
         f"    headers: &h\n      x-key: >\n        {PLANTED}\n        {PLANTED}\n    headers: *h",
-        f"stores: {{state: 'redis://user:{PLANTED}@host'}}",
+        f"stores: {{state: 'redis://user:{PLANTED}@host', usage: pg}}",
+        f"stores: {{state: 'redis://user:{PLANTED}@ho st'}}",
         f"keys:\n  static:\n    - {PLANTED}\n    - 2026-01-01\n    - !!str {PLANTED}",
         f"keys:\n  static:\n    - {PLANTED}: [\n",
         f"keys:\n  static: [{PLANTED}\n",

@@ -142,7 +142,7 @@ REFUSED_TEXTS = [
     "keys: {required: maybe}",
     "keys: {static: [1]}",
     "stores: {usage: pg}",
-    "stores: {state: 'redis://h'}",
+    "stores: {state: 'redis:/h'}",
     "ui: {streaming: none}",
     "batch: {max_ms: slow}",
     "resume: {buffer: 0}",

@@ -14,7 +14,19 @@ from tests.docs.markdown import ROOT, codes, rows
 
 PAGE = "docs/API_REFERENCE.md"
 SERVER = Path(llms.server.__file__).parent
-SINGLE_WORDS = {"Allow", "Authorization", "Connection", "Cookie", "ETag", "Expect", "Host", "Origin", "Server", "Vary"}
+SINGLE_WORDS = {
+    "Accept",
+    "Allow",
+    "Authorization",
+    "Connection",
+    "Cookie",
+    "ETag",
+    "Expect",
+    "Host",
+    "Origin",
+    "Server",
+    "Vary",
+}
 NO_HEADERS = {"same-origin", "keep-alive", "no-cache", "no-referrer"}
 
 

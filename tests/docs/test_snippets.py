@@ -90,21 +90,28 @@ def _install_openai(npm: str) -> None:
         pytest.skip(f"npm install openai failed in {JAVASCRIPT}: {done.stderr[-500:]}")
 
 
+SAID = {
+    "resuming_example.py": ("-- whole after", "-- completed", "-- cancelled: "),
+    "streaming_example.py": (
+        "-- first chunk after",
+        "tokens in",
+        "-- finish reason stop",
+        "-- cancelled after 3",
+        "model_not_found",
+    ),
+}
+"""What each example says where it goes well."""
+
+
 def test_there_are_examples() -> None:
-    assert [path.name for path in EXAMPLES] == ["streaming_example.py"]
+    assert [path.name for path in EXAMPLES] == sorted(SAID)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_an_example(path: Path, server: Running, tmp_path: Path) -> None:
     printed = run([sys.executable, str(path)], server, cwd=tmp_path)
 
-    for line in (
-        "-- first chunk after",
-        "tokens in",
-        "-- finish reason stop",
-        "-- cancelled after 3",
-        "model_not_found",
-    ):
+    for line in SAID[path.name]:
         assert line in printed
 
 

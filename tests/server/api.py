@@ -48,7 +48,7 @@ def _route(path: str) -> str:
     if path in DOCUMENT["paths"]:
         return path
     parts = path.split("/")
-    parts[3] = "{id}" if parts[2] == "requests" else "{name}"
+    parts[3] = "{id}" if parts[2] in ("requests", "streams") else "{name}"
     return "/".join(parts)
 
 

@@ -28,7 +28,7 @@ from llms.testing.fake_upstream import (
 from tests.gateway.slotted import TWO, Slotted, put
 from tests.proxy import Proxy, RawClient, Reply, ask, chat, one_upstream, serving
 
-ASKED: Final[Mapping[str, str]] = {"X-LLMS-Stream": "resumable, progress, later", "x-request-id": "r1"}
+ASKED: Final[Mapping[str, str]] = {"X-LLMS-Stream": "sooner, progress, later", "x-request-id": "r1"}
 LONG: Final = "Grüße aus Köln 🎈 " * 40
 
 

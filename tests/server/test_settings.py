@@ -38,7 +38,7 @@ async def test_settings_tell_what_the_server_offers(tmp_path: Path) -> None:
             "usage": False,
             "requests": True,
             "embeddings": True,
-            "resume": False,
+            "resume": True,
             "prices": True,
         },
         "default_model": "echo/echo",
@@ -55,7 +55,7 @@ async def test_features_follow_what_is_there(tmp_path: Path) -> None:
             features = (await told(proxy, "GET", "/api/settings"))["features"]
 
     assert {name for name, is_there in features.items() if is_there} == {
-        *("pull", "local_models", "providers", "keep_keys", "usage", "requests", "prices")
+        *("pull", "local_models", "providers", "keep_keys", "usage", "requests", "prices", "resume")
     }
 
 

@@ -20,18 +20,32 @@ def _chunk(chunk: Chunk, /) -> bytes:
     return data if data.isascii() else escape_separators(data)
 
 
+def tell_error(error: LlmsError, /) -> bytes:
+    """Return what ends a stream that broke."""
+    return encode(escape_separators(json.dumps(envelope(error))))
+
+
 @final
 class _Relay:
     """What all streams share: nothing has to be remembered."""
 
     __slots__ = ()
     chunk = staticmethod(_chunk)
+    error = staticmethod(tell_error)
 
     def end(self, chunk: Chunk, told: Told, /) -> bytes:
         return _chunk(chunk) + DONE
 
-    def error(self, error: LlmsError, /) -> bytes:
-        return encode(escape_separators(json.dumps(envelope(error))))
+
+def text_of(event: bytes) -> str:
+    """Return the text that one event brings to choice 0."""
+    try:
+        item = json.loads(event.rpartition(b"data: ")[2])
+    except ValueError:
+        return ""
+    choices = item.get("choices") or ()
+    found = (choice["delta"].get("content") for choice in choices if choice["index"] == 0)
+    return "".join(text for text in found if isinstance(text, str))
 
 
 @final

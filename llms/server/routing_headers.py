@@ -1,0 +1,17 @@
+"""The headers that say where an answer is from."""
+
+from __future__ import annotations
+
+from llms.gateway.exchange import Exchange
+
+
+def routing_headers(exchange: Exchange) -> dict[str, str]:
+    """Return who answered and after how many attempts."""
+    headers = {
+        "x-llms-provider": exchange.provider,
+        "x-llms-model": exchange.model,
+        "x-llms-attempts": str(exchange.attempts),
+    }
+    if exchange.upstream_request_id:
+        headers["x-llms-upstream-request-id"] = exchange.upstream_request_id
+    return headers

@@ -1,0 +1,202 @@
+"""A generation that outlives its connection: its own task, numbered events, and any number of readers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Final, Literal, final
+
+from llms.protocol.chat import Usage
+from llms.protocol.errors import Cancelled, InternalError, InvalidRequest, LlmsError, ReplayExpired
+from llms.protocol.resuming import Resuming
+from llms.streaming.replay import Event, Replay
+from llms.tasks import Tasks
+
+Status = Literal["in_progress", "completed", "failed", "cancelled"]
+Source = Callable[["StreamSession"], AsyncGenerator[bytes, None]]
+"""Makes what brings the events of a session: whole events as bytes, one or more at a time; or an LlmsError."""
+
+_STOPPED: Final = "The server stopped before the answer was whole."
+
+
+@final
+class StreamSession:
+    """One generation. Its source never waits for a reader, and a reader never for another one."""
+
+    __slots__ = (
+        "_changed", "_ending", "_replay", "_task", "_tell", "_waiting",
+        "error", "headers", "heartbeat", "id", "owner", "readers", "status", "usage",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        stream_id: str,
+        *,
+        owner: str,
+        replay: Replay,
+        tell: Callable[[LlmsError], bytes],
+        changed: Callable[[StreamSession, int], None],
+    ) -> None:
+        """`tell` writes an error as an event; `changed` hears by how many bytes the buffer grew, 0 for other news."""
+        self.id = stream_id
+        self.owner = owner
+        self.status: Status = "in_progress"
+        self.error: LlmsError | None = None
+        """Why it failed or was cancelled."""
+        self.usage: Usage | None = None
+        self.headers: Mapping[str, str] = {}
+        """What readers get as headers of their answers; set by the source."""
+        self.heartbeat: float | None = None
+        """Seconds of silence after which readers want a sign of life, where the source knows better."""
+        self.readers = 0
+        self._replay = replay
+        self._tell = tell
+        self._changed = changed
+        self._waiting: list[asyncio.Future[None]] = []
+        self._ending: LlmsError | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def run(self, source: Source, tasks: Tasks) -> None:
+        """Start the generation in a task of its own."""
+        self._task = tasks.spawn(self._run(source), name=f"stream {self.id}")
+        self._task.add_done_callback(self._ran)
+
+    def append(self, data: bytes) -> None:
+        """Number one or more whole events, and show them to the readers."""
+        before = self._replay.size
+        self._replay.add(data)
+        self._changed(self, self._replay.size - before)
+        self._wake()
+
+    async def follow(self, *, after: int = 0, counts: bool = True) -> AsyncGenerator[Sequence[Event], None]:
+        """Yield the events that follow one, a few at a time, to the end of the stream; read it with `aclosing`.
+
+        Who does not count as a reader does not keep the generation going.
+
+        Raise ReplayExpired where the next one is no longer kept: at the start, or when this reader is too slow;
+        InvalidRequest for an id that was not sent yet; and the error of a stream that failed before its first event.
+        """
+        if after > self.last:
+            raise InvalidRequest(f"This stream has sent {self.last} events so far, not {after}.", param="Last-Event-ID")
+        self._count(+1 if counts else 0)
+        try:
+            while True:
+                if after + 1 < self._replay.first:
+                    raise self._expired(after)
+                if events := self._replay.after(after):
+                    after = events[-1].id
+                    yield events
+                elif self.status == "in_progress":
+                    await self._news()
+                elif self.error is not None and not self.last:
+                    raise self.error
+                else:
+                    return
+        finally:
+            self._count(-1 if counts else 0)
+
+    def cancel(self, error: LlmsError) -> bool:
+        """Stop the generation at once; its readers get the error. Return False when it was over."""
+        if self.status != "in_progress" or self._ending is not None:
+            return False
+        self._ending = error
+        if self._task is not None:
+            self._task.cancel()
+        return True
+
+    def tell(self, error: LlmsError, *, after: int, resumable: bool = False) -> Event:
+        """Return the event that ends a stream after an event, and says whether its reader may come back."""
+        before, error.resuming = error.resuming, error.resuming or Resuming(self.id, after, resumable)
+        event = Event(after + 1, self._tell(error))
+        error.resuming = before
+        return event
+
+    @property
+    def first(self) -> int:
+        """Return the id of the oldest event that is kept."""
+        return self._replay.first
+
+    @property
+    def last(self) -> int:
+        """Return the id of the newest event; 0 before the first."""
+        return self._replay.last
+
+    @property
+    def size(self) -> int:
+        """Return the bytes in memory."""
+        return self._replay.size
+
+    @property
+    def text(self) -> str:
+        """Return the text so far."""
+        return self._replay.text()
+
+    @property
+    def gone(self) -> str:
+        """Return the text of the events that are no longer kept."""
+        return self._replay.gone
+
+    @property
+    def text_is_whole(self) -> bool:
+        """Tell whether `text` is all of it; only answers of some megabytes are longer than what is kept."""
+        return self._replay.text_is_whole
+
+    def shrink(self, size: int) -> None:
+        """Give up the oldest events until no more than `size` bytes are kept."""
+        before = self._replay.size
+        self._replay.shrink(size)
+        self._changed(self, self._replay.size - before)
+
+    async def _run(self, source: Source) -> None:
+        try:
+            async with aclosing(source(self)) as events:
+                async for data in events:
+                    self.append(data)
+        except LlmsError as error:
+            self._end("cancelled" if isinstance(error, Cancelled) else "failed", error)
+        except asyncio.CancelledError:
+            if self._ending is None:
+                raise
+            self._end("cancelled", self._ending)
+        else:
+            self._end("completed")
+
+    def _ran(self, task: asyncio.Task[None]) -> None:
+        """End what its task could not: it was cancelled before it began, or with everything else, or has a defect."""
+        if self.status == "in_progress":
+            defect = not task.cancelled()
+            error = InternalError("The stream broke; the server's log has the cause.") if defect else self._ending
+            self._end("failed" if defect else "cancelled", error or Cancelled(_STOPPED))
+
+    def _end(self, status: Status, error: LlmsError | None = None) -> None:
+        self.error = error
+        if error is not None and self.last:
+            self.append(self.tell(error, after=self.last).data)
+        self.status = status
+        self._changed(self, 0)
+        self._wake()
+
+    def _expired(self, after: int) -> ReplayExpired:
+        error = ReplayExpired(
+            f"The events from {after + 1} on are no longer kept, only those from {self.first} on. `partial` has the "
+            "text so far; `resume.buffer` says how much is kept."
+        )
+        error.resuming = Resuming(self.id, after, partial=self.text)
+        return error
+
+    def _count(self, readers: int) -> None:
+        self.readers += readers
+        if readers:
+            self._changed(self, 0)
+
+    async def _news(self) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        await waiter
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
