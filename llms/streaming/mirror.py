@@ -20,12 +20,14 @@ from llms.tasks import Tasks
 _log = structlog.get_logger()
 _GATHER: Final = 0.03
 """Seconds in which events gather for one write: how far others are behind."""
+_PER_STREAM: Final = 0.0005
+"""With many streams events gather for as many times this: all together make at most 2,000 writes a second."""
 _BEAT: Final = 1.0
 _AGAIN: Final = 0.2
 """Seconds before the next try."""
 ALIVE: Final = 3.0
 """Seconds after its last sign of life for which a process counts as alive."""
-_LEAST_TTL: Final = 600.0
+_LEAST_TTL: Final = 3600.0
 """Seconds that a stream without any news is kept while it runs."""
 
 
@@ -42,6 +44,7 @@ class Mirror:
         self._bounds = bounds
         self._tasks = tasks
         self._hear = hear
+        self._writing = 0
         self._reached = asyncio.Event()
         self.is_lost = False
         """The store cannot be reached; what runs here can be resumed here only."""
@@ -88,6 +91,13 @@ class Mirror:
             _log.info("the stream store is back")
 
     async def _write(self, session: StreamSession) -> None:
+        self._writing += 1
+        try:
+            await self._keep_writing(session)
+        finally:
+            self._writing -= 1
+
+    async def _keep_writing(self, session: StreamSession) -> None:
         while True:
             await self._reached.wait()
             try:
@@ -112,7 +122,7 @@ class Mirror:
                         first = session.first
                         await self.store.note(session.id, self._facts(session), ttl=ttl)
                     await self.store.write(session.id, some, first=first, ttl=ttl)
-                    await asyncio.sleep(_GATHER)
+                    await asyncio.sleep(max(_GATHER, _PER_STREAM * self._writing))
         except ReplayExpired:
             raise StoreLost("it is slower than the stream") from None
         except LlmsError:

@@ -230,3 +230,22 @@ async def test_a_server_that_is_killed_ends_its_streams_honestly(tmp_path: Path)
         assert text_for("x").startswith(reader.text)
         assert reader.error["last_event_id"] == len(reader.frames) - 1
     assert all(one.body == other.body for one, other in zip(ended[:5], ended[5:], strict=True))
+
+
+async def test_a_server_that_is_told_to_stop_ends_its_streams_with_a_word(tmp_path: Path) -> None:
+    async with FakeUpstream() as upstream:
+        upstream.on(lambda seen: text_stream(text_for("x")).first(100).then(stall()))
+        more = "server: {drain: 200ms}\nstores: {usage: none}\n"
+        async with running(one_upstream(upstream, more=more), tmp_path, "--no-ui") as server:
+            reader = Reader("x", [server.port], random.Random(0), connections=CUTS)
+            async with aiohttp.ClientSession() as http, asyncio.timeout(PATIENCE):
+                reading = asyncio.create_task(reader.read(http))
+                while len(reader.frames) < 50:
+                    await asyncio.sleep(0.02)
+                server.signal(signal.SIGTERM)
+                await reading
+            assert await server.ended() == 0
+            assert "Traceback" not in server.log
+    assert reader.error is not None
+    assert (reader.error["code"], reader.error["resumable"]) == ("server_stopping", False)
+    assert text_for("x").startswith(reader.text)

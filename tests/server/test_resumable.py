@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any, Final
 
+import openai
 import pytest
 
 from llms.testing.fake_upstream import FakeUpstream, answer, cut, error, pause, stall, text_stream, tool_stream, wait
@@ -388,3 +389,17 @@ async def test_the_owner_sees_the_streams(proxy: Proxy, upstream: FakeUpstream) 
     assert over["last_event_id"] == whole.body.count(b"\n\n")
     assert (found["total"], found["bytes"]) == (2, running["bytes"] + over["bytes"])
     client.close()
+
+
+async def test_openais_library_reads_ids_and_heartbeats(upstream: FakeUpstream) -> None:
+    script = text_stream("one two three")
+    upstream.script(answer(pause(0.3), *script.steps[:3], pause(0.3), *script.steps[3:]))
+    async with (
+        serving(one_upstream(upstream, more="defaults: {heartbeat: 100ms}\n")) as proxy,
+        openai.AsyncOpenAI(base_url=proxy.url, api_key="none", default_headers=ASKED, max_retries=0) as client,
+        await client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "hello"}], stream=True
+        ) as stream,
+    ):
+        found = [chunk.choices[0].delta.content or "" async for chunk in stream]
+    assert "".join(found) == "one two three"
