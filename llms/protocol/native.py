@@ -17,6 +17,8 @@ class Original(NamedTuple):
     dialect: str
     """The name that providers know the dialect by: `responses`, `messages` or `completions`."""
     body: Mapping[str, Any]
+    headers: tuple[tuple[str, str], ...] = ()
+    """What the client says in headers of the dialect, for the upstream to hear."""
 
     def encode(self, model: str, *, stream: bool) -> bytes:
         """Return the JSON body for an upstream: every field of the client, with our `model` and `stream`."""

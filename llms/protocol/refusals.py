@@ -31,6 +31,19 @@ _CODES: Final = {
     413: "request_too_large",
     429: "rate_limit_exceeded",
 }
+_STATUS_OF_TYPE: Final = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""Anthropic's types of errors, which stand in place of a code (API reference, "Errors")."""
 _LONGEST_PATIENCE: Final = 365 * 24 * 3600.0
 _OVERLOADED: Final = frozenset({429, 503, 529})
 _ABOUT_FIELDS: Final = frozenset({400, 404, 405, 422, 501})
@@ -70,14 +83,25 @@ def error_for_event(item: Any, *, provider: str, secrets: Collection[str] = ()) 
     """Return the error for an error event inside a stream; a numeric code counts as its status."""
     found = item.get("error") or item if isinstance(item, dict) else item
     code = found.get("code") or found.get("status") if isinstance(found, dict) else None
-    status = int(code) if isinstance(code, (int, str)) and str(code).isdigit() and 400 <= int(code) <= 599 else 502
+    if isinstance(code, (int, str)) and str(code).isdigit() and 400 <= int(code) <= 599:
+        status = int(code)
+    else:
+        status = _STATUS_OF_TYPE.get(_type_of(item), 502)
     wrapped = item if isinstance(item, dict) and "error" in item else {"error": item}
     return error_for(Refusal(provider, status, json.dumps(wrapped), secrets=secrets))
 
 
+def _type_of(item: Any) -> str:
+    """Return the type of an error that Anthropic reports; "" for any other, whose type says less."""
+    if not isinstance(item, dict) or item.get("type") != "error":
+        return ""
+    found = item.get("error")
+    return str(found.get("type")) if isinstance(found, dict) else ""
+
+
 def request_id_of(headers: Mapping[str, str], secrets: Collection[str]) -> str:
     """Return the upstream's own id of a request; empty where it told none, or one that is not fit to be passed on."""
-    given = headers.get("x-request-id")
+    given = headers.get("x-request-id") or headers.get("request-id")
     if not given:
         return ""
     found = redact(given, secrets)

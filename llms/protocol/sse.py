@@ -49,6 +49,11 @@ class Decoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete; raise EventTooLong while too much is pending."""
+        text = self.frames(data)
+        return self.parse(text[:-2]) if text else []
+
+    def frames(self, data: bytes) -> bytes:
+        """Return the text of the events that these bytes complete, as it came but for line ends, which are LF."""
         if self._odd or b"\r" in data:
             data = self._plain(data)
         parts = self._parts
@@ -63,9 +68,10 @@ class Decoder:
             return self._keep(data)
         rest = data[end + 2 :]
         self._size = len(rest)
-        if rest:
-            parts.append(rest)
-        return self._events(data[:end])
+        if not rest:
+            return data
+        parts.append(rest)
+        return data[: end + 2]
 
     @property
     def idle(self) -> bool:
@@ -74,10 +80,14 @@ class Decoder:
 
     def close(self) -> list[Event]:
         """Return the event that the end of the stream completes, if one was under way."""
+        return self.parse(self.rest())
+
+    def rest(self) -> bytes:
+        """Return what is pending at the end of the stream."""
         text = b"".join(self._parts)
         self._parts.clear()
         self._size = 0
-        return self._events(text)
+        return text
 
     def _plain(self, data: bytes) -> bytes:
         """Drop a byte order mark at the start, and make every line end an LF, both over borders of reads too."""
@@ -94,24 +104,24 @@ class Decoder:
         self._odd = self._after_cr = data.endswith(b"\r")
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
 
-    def _keep(self, data: bytes) -> list[Event]:
+    def _keep(self, data: bytes) -> bytes:
         if data:
             self._parts.append(data)
             self._size += len(data)
             if self._size > self._max_event:
                 raise EventTooLong(f"an event is longer than {self._max_event} bytes")
-        return []
+        return b""
 
-    def _events(self, text: bytes) -> list[Event]:
+    def parse(self, text: bytes) -> list[Event]:
         """Read whole events, parted by blank lines; the end of the text counts as one."""
         lines = text.split(b"\n")
         if not any(lines[1::2]):
             events = [(b"", line[6:]) for line in lines[::2] if line.startswith(b"data: ")]
             if len(events) == (len(lines) + 1) // 2:
                 return events
-        return self._parse(lines)
+        return self._read(lines)
 
-    def _parse(self, lines: list[bytes]) -> list[Event]:
+    def _read(self, lines: list[bytes]) -> list[Event]:
         """Read any lines; a block without data sets id and retry but is no event."""
         events: list[Event] = []
         name = b""

@@ -26,6 +26,7 @@ from llms.providers.base import ProviderSettings, Resources
 _ERROR_BODY_LIMIT = 64 * 1024
 _PORTS = {"http": 80, "https": 443}
 _PIECE_LIMIT = 16 * 2**20
+_SETTLE_SECONDS = 0.1
 BROKEN = (BrokenAnswer, NotHttp)
 
 
@@ -100,6 +101,24 @@ class Response:
         except BROKEN as failure:
             raise self._endpoint.cut(failure) from None
         return b"".join(parts)
+
+    def streams(self, *, asked: bool) -> bool:
+        """Tell whether the body is a stream of events; where one was `asked` for, odd types count as one."""
+        kind = self.headers.get("content-type", "").lower()
+        if kind.startswith("text/event-stream"):
+            return True
+        return asked and not kind.startswith(("application/json", "text/html"))
+
+    async def settle(self) -> None:
+        """Wait a moment for the end of the body after its last event, so that the connection can be used again."""
+        if self.at_end:
+            return
+        try:
+            async with asyncio.timeout(_SETTLE_SECONDS):
+                while await self.read():
+                    pass
+        except (TimeoutError, LlmsError):
+            return
 
     def close(self) -> None:
         """Give the connection back when the answer was read to its end; cut it otherwise."""

@@ -22,6 +22,8 @@ class Known:
     """Environment variables that move its address."""
     stream_usage: StreamUsage = "ask"
     headers: Mapping[str, str] = field(default_factory=dict)
+    dialects: tuple[str, ...] = ()
+    """What it speaks besides chat completions."""
     max_inputs: int | None = None
     """Inputs that one request for embeddings may have, where that is fewer than the 2,048 of OpenAI."""
     port: int | None = None
@@ -38,6 +40,7 @@ class Known:
             "stream_usage": self.stream_usage,
             **({"api_key": key} if key else {}),
             **({"headers": dict(self.headers)} if self.headers else {}),
+            **({"dialects": self.dialects} if self.dialects else {}),
             **({"max_inputs": self.max_inputs} if self.max_inputs else {}),
         }
 
@@ -61,6 +64,7 @@ def _hosted(
     *,
     stream_usage: StreamUsage = "ask",
     also: str | None = None,
+    dialects: tuple[str, ...] = (),
     max_inputs: int | None = None,
 ) -> Known:
     return Known(
@@ -69,6 +73,7 @@ def _hosted(
         (f"{prefix}_API_KEY", *([also] if also else [])),
         (f"{prefix}_BASE_URL", f"{prefix}_API_BASE"),
         stream_usage,
+        dialects=dialects,
         max_inputs=max_inputs,
         hint=f"export {prefix}_API_KEY=…",
     )
@@ -77,7 +82,7 @@ def _hosted(
 KNOWN: Final[Mapping[str, Known]] = {
     row.name: row
     for row in (
-        _hosted("openai", "https://api.openai.com/v1", "OPENAI"),
+        _hosted("openai", "https://api.openai.com/v1", "OPENAI", dialects=("responses", "completions")),
         _hosted("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC"),
         _hosted(
             "gemini",

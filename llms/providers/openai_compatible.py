@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, final
+from typing import Any, Final, Literal, final
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -14,16 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from llms.config.masking import is_secret
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo, StreamUsage
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
-from llms.protocol.errors import LlmsError, UpstreamProtocolError
+from llms.protocol.errors import UpstreamProtocolError
 from llms.protocol.fold import unfold
 from llms.protocol.refusals import error_for_event, is_error, request_id_of
 from llms.protocol.stream import ChunkReader
 from llms.providers._abilities import Abilities
 from llms.providers._batches import Batches, MaxInputs, answer_limit, answered
 from llms.providers._http import BROKEN, Endpoint, Response
+from llms.providers._native import NativeRelay
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
 
-_SETTLE_SECONDS: Final = 0.1
 _LONGEST_ID: Final = 512
 _PLAIN_URL: Final = re.compile(r"[!-~]+", re.ASCII)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
@@ -47,6 +46,9 @@ class Options(BaseModel):
         "ask", description="How a stream tells usage: ask (stream_options), native (by itself) or none."
     )
     stream: bool = Field(True, description="False: the upstream cannot stream; its answers are sent on as chunks.")
+    dialects: tuple[Literal["responses", "messages", "completions"], ...] = Field(
+        (), description="What the endpoint speaks besides chat completions, below base_url: such requests pass as is."
+    )
     models: tuple[str, ...] | None = Field(None, description="Model ids to list, instead of asking the upstream.")
     max_inputs: MaxInputs = None
 
@@ -107,14 +109,26 @@ class OpenAICompatible:
         self._embeddings_head = self._endpoint.head("POST", "embeddings", headers, options.headers, query=query)
         self._models_head = self._endpoint.head("GET", "models", headers, options.headers, query=query)
         self._abilities = Abilities(stream=options.stream, usage=options.stream_usage == "ask", clock=resources.clock)
+        natives: dict[str, bytes] = {
+            name: self._endpoint.head("POST", name, headers, options.headers, query=query) for name in options.dialects
+        }
+        self._native = NativeRelay(
+            self._endpoint, settings, natives, clock=resources.clock, stream=options.stream, translated=self._chat
+        )
         self._batches = Batches(options.max_inputs, send=self._embed, clock=resources.clock)
 
-    async def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
-        """Yield the upstream's chunks, or its whole answer as one."""
+    def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
+        """Return the upstream's chunks, or its whole answer as one; in the client's own dialect where it speaks it."""
+        original = request.original
+        if original is not None and self._native.speaks(original, request.model):
+            return self._native.chat(request, original, stream=stream)
+        return self._chat(request, stream=stream)
+
+    async def _chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Chunk, None]:
         response = await self._open(request, stream=stream)
         upstream_id = request_id_of(response.headers, self._endpoint.secrets)
         try:
-            if not _is_stream(response, asked=stream):
+            if not response.streams(asked=stream):
                 yield self._whole(await response.whole(self._settings.max_answer), upstream_id, stream=stream)
                 return
             reader = ChunkReader(
@@ -131,7 +145,7 @@ class OpenAICompatible:
                     raise reader.error
                 if not data:
                     return
-            await _settle(response)
+            await response.settle()
         except BROKEN as failure:
             raise response.broken(failure) from None
         finally:
@@ -189,25 +203,6 @@ class OpenAICompatible:
         chunk = Chunk(unfold(item)) if stream else Chunk([item], [body])
         chunk.upstream_request_id = upstream_id
         return chunk
-
-
-def _is_stream(response: Response, *, asked: bool) -> bool:
-    kind = response.headers.get("content-type", "").lower()
-    if kind.startswith("text/event-stream"):
-        return True
-    return asked and not kind.startswith(("application/json", "text/html"))
-
-
-async def _settle(response: Response) -> None:
-    """Wait a moment for the end of the body after `[DONE]`, so that the connection can be used again."""
-    if response.at_end:
-        return
-    try:
-        async with asyncio.timeout(_SETTLE_SECONDS):
-            while await response.read():
-                pass
-    except (TimeoutError, LlmsError):
-        return
 
 
 def _models(listed: Any, *, owner: str) -> Sequence[ModelInfo]:
