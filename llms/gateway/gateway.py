@@ -13,6 +13,7 @@ import structlog
 from llms.attachments.fetch import Fetcher
 from llms.gateway.answer import Answer, Whole
 from llms.gateway.attaching import Attaching
+from llms.gateway.counting import counted
 from llms.gateway.embedding import Embedded, able, embed
 from llms.gateway.exchange import Exchange
 from llms.gateway.fleet import Fleet, Member
@@ -103,6 +104,10 @@ class Gateway:
         exchange.finished = True
         exchange.end(committed=True)
         return embedded
+
+    async def count_tokens(self, request: ChatRequest) -> int | None:
+        """Return how many tokens a request has; None where no provider of its model counts. Raise an LlmsError."""
+        return await counted(await self.route(request.model), self.fleet, request)
 
     async def route(self, name: str) -> Route:
         """Resolve a model id; providers whose list is unknown or old are asked before giving up."""

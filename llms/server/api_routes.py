@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 
-from aiohttp import web
-
-from llms.server.access import Access, Handler
+from llms.server.access import Handler
+from llms.server.later import handler_of
 from llms.server.services import Services
 
 
@@ -18,7 +16,7 @@ def add_api_routes(route: Callable[[str, str, Handler], None], services: Service
     """
 
     def later(place: str) -> Handler:
-        return _later(place, services)
+        return handler_of(place, services)
 
     route("GET", "/api/models", later("local_models.LocalModels.list_all"))
     route("POST", "/api/models/{id:.+}/load", later("local_models.LocalModels.load"))
@@ -39,17 +37,3 @@ def add_api_routes(route: Callable[[str, str, Handler], None], services: Service
 
     route("GET", "/api/requests", later("live_requests.LiveRequests.list_all"))
     route("DELETE", "/api/requests/{id}", later("live_requests.LiveRequests.cancel"))
-
-
-def _later(place: str, services: Services) -> Handler:
-    """Return a handler that is looked up, as `module.Class.method` of this package, when it is first asked."""
-    module, kind, method = place.split(".")
-    found: list[Handler] = []
-
-    async def handler(request: web.Request, access: Access) -> web.StreamResponse:
-        if not found:
-            made = getattr(importlib.import_module(f"llms.server.{module}"), kind)(services)
-            found.append(getattr(made, method))
-        return await found[0](request, access)
-
-    return handler

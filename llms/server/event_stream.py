@@ -32,6 +32,7 @@ class EventStream:
         "_beat",
         "_blocked",
         "_last",
+        "_ping",
         "_request",
         "_tasks",
         "_ticker",
@@ -41,11 +42,19 @@ class EventStream:
     )
 
     def __init__(
-        self, request: web.Request, *, headers: Mapping[str, str], heartbeat: float, tasks: Tasks, ticker: Ticker
+        self,
+        request: web.Request,
+        *,
+        headers: Mapping[str, str],
+        heartbeat: float,
+        tasks: Tasks,
+        ticker: Ticker,
+        ping: bytes = PING,
     ) -> None:
-        """Start the silence at once: heartbeats come after every `heartbeat` seconds of it (0: never)."""
+        """Start the silence at once: heartbeats, a `ping` each, come after every `heartbeat` seconds (0: never)."""
         self._request = request
         self.heartbeat = heartbeat
+        self._ping = ping
         self._tasks = tasks
         ticker.add(self)
         self._ticker = ticker
@@ -109,7 +118,7 @@ class EventStream:
         elif self.waiting is not None and (event := self.waiting.event()) is not None:
             self._speak(event, now)
         elif self.heartbeat and now - self._last >= self.heartbeat:
-            self._speak(PING, now)
+            self._speak(self._ping, now)
 
     def _watch_backlog(self, now: float) -> None:
         transport = self._request.transport

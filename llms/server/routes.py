@@ -9,6 +9,7 @@ from llms.server.api_routes import add_api_routes
 from llms.server.chat import Chat
 from llms.server.embeddings import Embeddings
 from llms.server.generate import Generate
+from llms.server.later import handler_of
 from llms.server.models import Models
 from llms.server.openapi import OpenApi
 from llms.server.services import Services
@@ -25,18 +26,29 @@ def add_routes(app: web.Application, services: Services) -> None:
     door = Door(services)
     chat, models, status = Chat(services), Models(services), Status(services)
     embeddings, generate = Embeddings(services), Generate(services)
+    post_message = handler_of("messages.Messages.post", services)
+    count_tokens = handler_of("messages.Messages.count_tokens", services)
     session, openapi, unrouted = Session(services), OpenApi(), Unrouted()
 
-    def route(method: str, path: str, handler: Handler, *, public: bool = False, probe: bool = False) -> None:
+    def route(
+        method: str,
+        path: str,
+        handler: Handler,
+        *,
+        public: bool = False,
+        probe: bool = False,
+        anthropic: bool = False,
+    ) -> None:
+        guarded = door.guard(handler, public=public, probe=probe, anthropic=anthropic)
         for verb in (method, "HEAD") if public and method == "GET" else (method,):
-            app.router.add_route(
-                verb, path, door.guard(handler, public=public, probe=probe), expect_handler=_leave_to_reader
-            )
+            app.router.add_route(verb, path, guarded, expect_handler=_leave_to_reader)
 
     for v1 in ("/v1", ""):
         route("POST", f"{v1}/chat/completions", chat.post)
         route("POST", f"{v1}/chat/completions/stream", chat.post_stream)
         route("POST", f"{v1}/embeddings", embeddings.post)
+        route("POST", f"{v1}/messages", post_message, anthropic=True)
+        route("POST", f"{v1}/messages/count_tokens", count_tokens, anthropic=True)
         route("GET", f"{v1}/models", models.list_all)
         route("GET", f"{v1}/models/{{id:.+}}", models.get)
 
