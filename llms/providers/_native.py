@@ -43,11 +43,14 @@ class NativeRelay:
         clock: Callable[[], float],
         stream: bool = True,
         translated: Translated | None = None,
+        counting: bytes | None = None,
     ) -> None:
         """Take the head of requests for each dialect that is spoken, and whether answers can be streamed.
 
-        Where a route turns out to be missing, `translated` is asked instead, for a while.
+        Where a route turns out to be missing, `translated` is asked instead, for a while. `counting` is the head of
+        requests that count the tokens of one in Messages.
         """
+        self._counting = counting
         self._endpoint = endpoint
         self._settings = settings
         self._heads = heads
@@ -100,11 +103,29 @@ class NativeRelay:
         finally:
             response.close()
 
+    async def count_tokens(self, request: ChatRequest) -> int | None:
+        """Return the tokens of a request of Messages; None where they cannot be counted."""
+        original, counting = request.original, self._counting
+        if original is None or counting is None or not self.speaks(original, request.model):
+            return None
+        async with self._endpoint.request(
+            self._headed(counting, request, original), original.encode(request.model, stream=False)
+        ) as response:
+            if response.status != 200:
+                raise await self._endpoint.refuse(response)
+            told = self._endpoint.decode(await response.whole(self._settings.max_answer))
+        found = told.get("input_tokens") if isinstance(told, dict) else None
+        return found if isinstance(found, int) else None
+
+    def _headed(self, head: bytes, request: ChatRequest, original: Original) -> bytes:
+        """Return the head of one request, with what the client says in headers."""
+        told = "".join(f"{name}: {value}\r\n" for name, value in original.headers).encode("latin-1", "replace")
+        return b"%b%bx-llms-hops: %d\r\n" % (head, told, request.hops + 1)
+
     async def _open(self, request: ChatRequest, original: Original, *, stream: bool) -> Response | None:
         """Send the request, again for a whole answer when streams are refused; None where there is no such route."""
         abilities = self._abilities[original.dialect]
-        told = "".join(f"{name}: {value}\r\n" for name, value in original.headers).encode("latin-1", "replace")
-        head = b"%b%bx-llms-hops: %d\r\n" % (self._heads[original.dialect], told, request.hops + 1)
+        head = self._headed(self._heads[original.dialect], request, original)
         first = asking = abilities.asking(request.model, stream=stream)
         while True:
             response = await self._endpoint.send(head, original.encode(request.model, stream=asking.stream))

@@ -12,7 +12,7 @@ from llms.protocol.chat import StreamUsage
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One endpoint that speaks OpenAI's chat completions."""
+    """One endpoint: it speaks OpenAI's chat completions, or has a provider of its own."""
 
     name: str
     base_url: str
@@ -20,7 +20,8 @@ class Known:
     """Environment variables that hold its key, the first set one counts; none: no key is needed."""
     url_variables: tuple[str, ...] = ()
     """Environment variables that move its address."""
-    stream_usage: StreamUsage = "ask"
+    stream_usage: StreamUsage | None = "ask"
+    """None for a provider of its own."""
     headers: Mapping[str, str] = field(default_factory=dict)
     dialects: tuple[str, ...] = ()
     """What it speaks besides chat completions."""
@@ -37,7 +38,7 @@ class Known:
         url = next((environ[name] for name in self.url_variables if environ.get(name)), self.base_url)
         return {
             "base_url": _with_path_of(self.base_url, url),
-            "stream_usage": self.stream_usage,
+            **({"stream_usage": self.stream_usage} if self.stream_usage else {}),
             **({"api_key": key} if key else {}),
             **({"headers": dict(self.headers)} if self.headers else {}),
             **({"dialects": self.dialects} if self.dialects else {}),
@@ -62,7 +63,7 @@ def _hosted(
     base_url: str,
     prefix: str,
     *,
-    stream_usage: StreamUsage = "ask",
+    stream_usage: StreamUsage | None = "ask",
     also: str | None = None,
     dialects: tuple[str, ...] = (),
     max_inputs: int | None = None,
@@ -83,7 +84,7 @@ KNOWN: Final[Mapping[str, Known]] = {
     row.name: row
     for row in (
         _hosted("openai", "https://api.openai.com/v1", "OPENAI", dialects=("responses", "completions")),
-        _hosted("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC"),
+        _hosted("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC", stream_usage=None),
         _hosted(
             "gemini",
             "https://generativelanguage.googleapis.com/v1beta/openai",

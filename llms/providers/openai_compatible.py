@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal, final
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field
 
-from llms.config.masking import is_secret
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo, StreamUsage
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
 from llms.protocol.errors import UpstreamProtocolError
 from llms.protocol.fold import unfold
+from llms.protocol.native import Original
 from llms.protocol.refusals import error_for_event, is_error, request_id_of
 from llms.protocol.stream import ChunkReader
 from llms.providers._abilities import Abilities
-from llms.providers._batches import Batches, MaxInputs, answer_limit, answered
+from llms.providers._batches import Batches, answer_limit, answered
 from llms.providers._http import BROKEN, Endpoint, Response
+from llms.providers._http_options import HttpOptions, secrets_of
 from llms.providers._native import NativeRelay
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
 
 _LONGEST_ID: Final = 512
-_PLAIN_URL: Final = re.compile(r"[!-~]+", re.ASCII)
-_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
-_HEADER_VALUE: Final = re.compile(r"[ -~\t]*", re.ASCII)
-_OUR_HEADERS: Final = frozenset({"connection", "content-length", "transfer-encoding", "upgrade", "x-llms-hops"})
-_TELLING: Final = frozenset({"sig", "signature", "code"})
-"""Parameters that carry a secret in the addresses of some clouds."""
-_SHORTEST_SECRET: Final = 8
-"""Characters from which on a value is a secret: shorter ones are words, and taken out they would spoil every text."""
 
 
-class Options(BaseModel):
+class Options(HttpOptions):
     """A row's own keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     base_url: str = Field(description="Where the endpoint's /v1 is, for example http://localhost:11434/v1.")
-    api_key: SecretStr | None = Field(None, description="Sent as a Bearer token; usually ${SOME_API_KEY}.")
-    headers: dict[str, str] = Field(default_factory=dict, description="Sent with every request.")
     stream_usage: StreamUsage = Field(
         "ask", description="How a stream tells usage: ask (stream_options), native (by itself) or none."
     )
@@ -49,41 +37,6 @@ class Options(BaseModel):
     dialects: tuple[Literal["responses", "messages", "completions"], ...] = Field(
         (), description="What the endpoint speaks besides chat completions, below base_url: such requests pass as is."
     )
-    models: tuple[str, ...] | None = Field(None, description="Model ids to list, instead of asking the upstream.")
-    max_inputs: MaxInputs = None
-
-    @field_validator("base_url")
-    @classmethod
-    def _http_url(cls, value: str) -> str:
-        try:
-            url = urlsplit(value.strip())
-            port = url.port
-        except ValueError as problem:
-            raise ValueError(f"must be an http:// or https:// address ({problem})") from None
-        if url.scheme not in ("http", "https") or not url.hostname or not _PLAIN_URL.fullmatch(value.strip()):
-            raise ValueError("must be an http:// or https:// address")
-        if url.username or url.password:
-            raise ValueError("must not hold a user or password: use api_key or headers")
-        if port == 0:
-            raise ValueError("must not have port 0")
-        return value.strip().rstrip("/")
-
-    @field_validator("headers")
-    @classmethod
-    def _plain_headers(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, text in value.items():
-            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(text):
-                raise ValueError(f"header {name[:60]!r} holds characters that no header may hold")
-            if name.lower() in _OUR_HEADERS:
-                raise ValueError(f"header {name!r} is set for each request by itself: leave it out")
-        return value
-
-    @field_validator("api_key")
-    @classmethod
-    def _plain_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not _HEADER_VALUE.fullmatch(value.get_secret_value()):
-            raise ValueError("holds characters that no key may hold (a line break?)")
-        return value
 
 
 @final
@@ -95,7 +48,7 @@ class OpenAICompatible:
         options: Options = settings.options
         key = options.api_key.get_secret_value() if options.api_key else ""
         query = urlsplit(options.base_url).query
-        secrets = _secrets(key, options.headers, dict(parse_qsl(query)))
+        secrets = secrets_of(key, options.headers, dict(parse_qsl(query)))
         self._settings = settings
         self._options = options
         self._endpoint = Endpoint(settings, resources, base_url=options.base_url, secrets=secrets)
@@ -112,10 +65,21 @@ class OpenAICompatible:
         natives: dict[str, bytes] = {
             name: self._endpoint.head("POST", name, headers, options.headers, query=query) for name in options.dialects
         }
+        counting = self._endpoint.head("POST", "messages/count_tokens", headers, options.headers, query=query)
         self._native = NativeRelay(
-            self._endpoint, settings, natives, clock=resources.clock, stream=options.stream, translated=self._chat
+            self._endpoint,
+            settings,
+            natives,
+            clock=resources.clock,
+            stream=options.stream,
+            translated=self._chat,
+            counting=counting if "messages" in natives else None,
         )
         self._batches = Batches(options.max_inputs, send=self._embed, clock=resources.clock)
+
+    def speaks(self, original: Original, model: str) -> bool:
+        """Tell whether a request to a model is sent on as its client wrote it."""
+        return self._native.speaks(original, model)
 
     def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
         """Return the upstream's chunks, or its whole answer as one; in the client's own dialect where it speaks it."""
@@ -150,6 +114,10 @@ class OpenAICompatible:
             raise response.broken(failure) from None
         finally:
             response.close()
+
+    async def count_tokens(self, request: ChatRequest) -> int | None:
+        """Return what the upstream counts, where it speaks Messages."""
+        return await self._native.count_tokens(request)
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Return the upstream's vectors as they came."""
@@ -219,17 +187,6 @@ def _models(listed: Any, *, owner: str) -> Sequence[ModelInfo]:
         if isinstance(name, str) and 0 < len(name) <= _LONGEST_ID:
             found.setdefault(name, ModelInfo.of(name, item, owner=owner))
     return list(found.values())
-
-
-def _secrets(key: str, *named: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what must not reach a message, the longest first, as it may hold another.
-
-    That is our key, and the values of headers and of an address's parameters whose names say that they are secret;
-    of one like "Basic …" also what follows the scheme.
-    """
-    telling = [value for each in named for name, value in each.items() if is_secret(name) or name.lower() in _TELLING]
-    found = {text for value in telling for text in (value, *value.split()[-1:]) if len(text) >= _SHORTEST_SECRET}
-    return tuple(sorted(found | ({key} if key else set()), key=len, reverse=True))
 
 
 _: ProviderFactory = OpenAICompatible

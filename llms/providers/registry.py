@@ -20,6 +20,7 @@ ENTRY_POINTS: Final = "llms.providers"
 
 BUILT_IN: Final[Mapping[str, str]] = {
     "openai_compatible": "llms.providers.openai_compatible:OpenAICompatible",
+    "anthropic": "llms.providers.anthropic:Anthropic",
     "sdk": "llms.providers.sdk:SdkProvider",
     "llama_cpp": "llms.providers.llama_cpp:LlamaCpp",
     "echo": "llms.providers.echo:Echo",
@@ -47,9 +48,10 @@ def plugins() -> Mapping[str, str]:
 
 def location(kind: str) -> str:
     """Return where a type's factory is, as "module:attribute"; raise UnknownType."""
-    if kind in KNOWN:
+    found = BUILT_IN.get(kind)
+    if found is None and kind in KNOWN:
         return BUILT_IN["openai_compatible"]
-    found = BUILT_IN.get(kind) or plugins().get(kind)
+    found = found or plugins().get(kind)
     if found is None:
         raise UnknownType(kind)
     return found

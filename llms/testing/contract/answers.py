@@ -172,7 +172,7 @@ class Answers(Setup):
     async def test_models_are_listed(self) -> None:
         async with self.ready() as (provider, upstream):
             if self.lists_upstream_models:
-                upstream.models(["m-1", "org/m-2"])
+                self.script_models(upstream, ["m-1", "org/m-2"])
             listed = await provider.models()
 
         ids = [model.id for model in listed]

@@ -99,6 +99,10 @@ class Scripts:
         }
         upstream.script(error(400, {"error": told}))
 
+    def script_models(self, upstream: FakeUpstream, ids: Sequence[str]) -> None:
+        """List these models."""
+        upstream.models(ids)
+
     def asked(self, seen: Seen) -> tuple[str, str]:
         """Return the model and the text of the last message that a request asked for."""
         return seen.json["model"], seen.json["messages"][-1]["content"]

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import pytest
 
 from llms.testing.answers import body
-from llms.testing.contract.scripts import begun
 from llms.testing.contract.setup import Setup, needs
 from llms.testing.steps import close
 
@@ -39,7 +38,7 @@ class Secrets(Setup):
                 elif how == "event":
                     self.script_error_event(upstream, ["one"], told)
                 elif how == "cut":
-                    upstream.script(begun(["one"]).then(close()))
+                    self.script_begun(upstream, ["one"], close())
                 elif how != "refused":
                     self.script_error(upstream, int(how), {"x-request-id": "r-1"}, message=told)
                 error, _ = await self.fail(provider)
