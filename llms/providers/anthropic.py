@@ -18,6 +18,7 @@ from llms.protocol.errors import UpstreamProtocolError
 from llms.protocol.fold import unfold
 from llms.protocol.native import Original
 from llms.protocol.refusals import error_for_event, is_error, request_id_of
+from llms.providers._claude_facts import Facts, names_steering, unsteered
 from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers._http_options import HttpOptions, secrets_of
 from llms.providers._native import NativeRelay
@@ -75,8 +76,7 @@ class Anthropic:
             clock=resources.clock,
             counting=self._endpoint.head("POST", "messages/count_tokens", headers, options.headers),
         )
-        self._longest: dict[str, int] = {}
-        """Tokens that a model can say, as far as it was listed."""
+        self._facts = Facts(clock=resources.clock)
 
     def speaks(self, original: Original, model: str) -> bool:
         """Tell whether a request to a model is sent on as its client wrote it."""
@@ -139,15 +139,26 @@ class Anthropic:
             response.close()
 
     async def _open(self, request: ChatRequest, *, stream: bool) -> Response:
-        bound = self._options.max_tokens or min(self._longest.get(request.model, _MAX_TOKENS), _MOST_BY_DEFAULT)
-        body = json.dumps(body_of(request, stream=stream, default_max=bound))
-        response = await self._endpoint.send(b"%bx-llms-hops: %d\r\n" % (self._head, request.hops + 1), body)
-        if response.status == 200:
-            return response
-        try:
-            raise await self._endpoint.refuse(response)
-        finally:
-            response.close()
+        """Send the request; without temperature and its like where the model turns out to take none."""
+        facts = self._facts.of(request.model)
+        bound = self._options.max_tokens or min(facts.longest or _MAX_TOKENS, _MOST_BY_DEFAULT)
+        body = body_of(request, stream=stream, default_max=bound, adaptive=facts.adaptive)
+        if not facts.steered:
+            body = unsteered(body)
+        head = b"%bx-llms-hops: %d\r\n" % (self._head, request.hops + 1)
+        while True:
+            response = await self._endpoint.send(head, json.dumps(body))
+            if response.status == 200:
+                return response
+            try:
+                error = await self._endpoint.refuse(response)
+            finally:
+                response.close()
+            less = unsteered(body)
+            if error.http_status != 400 or len(less) == len(body) or not names_steering(error.message):
+                raise error
+            self._facts.refuses_steering(request.model)
+            body = less
 
     def _whole(self, body: bytes, upstream_id: str, *, stream: bool) -> Chunk:
         item = self._endpoint.decode(body)
@@ -172,9 +183,8 @@ class Anthropic:
         return listed
 
     def _listed(self, row: Mapping[str, Any]) -> ModelInfo:
-        name, longest = str(row["id"]), row.get("max_tokens")
-        if isinstance(longest, int) and longest > 0:
-            self._longest[name] = longest
+        name = str(row["id"])
+        self._facts.listed(name, row)
         return ModelInfo.of(name, {**row, "created": _seconds(row.get("created_at"))}, owner=self._settings.name)
 
 

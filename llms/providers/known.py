@@ -113,9 +113,15 @@ KNOWN: Final[Mapping[str, Known]] = {
             headers={"sdk_version": "1.33.2"},
             hint="export AIREFINERY_API_KEY=…",
         ),
-        Known("ollama", "http://127.0.0.1:11434/v1", url_variables=("OLLAMA_BASE_URL",), port=11434),
-        Known("lmstudio", "http://127.0.0.1:1234/v1", port=1234),
-        Known("llama-server", "http://127.0.0.1:8080/v1", port=8080),
+        Known(
+            "ollama",
+            "http://127.0.0.1:11434/v1",
+            url_variables=("OLLAMA_BASE_URL",),
+            dialects=("messages",),
+            port=11434,
+        ),
+        Known("lmstudio", "http://127.0.0.1:1234/v1", dialects=("messages",), port=1234),
+        Known("llama-server", "http://127.0.0.1:8080/v1", dialects=("messages",), port=8080),
         Known("vllm", "http://127.0.0.1:8000/v1", port=8000),
     )
 }

@@ -21,6 +21,7 @@ from llms.providers._batches import Batches, answer_limit, answered
 from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers._http_options import HttpOptions, secrets_of
 from llms.providers._native import NativeRelay
+from llms.providers._plainer import Plainer
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
 
 _LONGEST_ID: Final = 512
@@ -75,6 +76,7 @@ class OpenAICompatible:
             translated=self._chat,
             counting=counting if "messages" in natives else None,
         )
+        self._plainer = Plainer(clock=resources.clock)
         self._batches = Batches(options.max_inputs, send=self._embed, clock=resources.clock)
 
     def speaks(self, original: Original, model: str) -> bool:
@@ -144,8 +146,9 @@ class OpenAICompatible:
         return replace(embeddings, upstream_request_id=upstream_id)
 
     async def _open(self, request: ChatRequest, *, stream: bool) -> Response:
-        """Send the request; when the upstream refuses to stream or to tell usage, ask again without."""
+        """Send the request; when the upstream refuses to stream, to tell usage, or a field, ask again without."""
         head = b"%bx-llms-hops: %d\r\n" % (self._chat_head, request.hops + 1)
+        request = self._plainer.of(request)
         first = asking = self._abilities.asking(request.model, stream=stream)
         while True:
             body = request.encode(stream=asking.stream, ask_usage=asking.usage)
@@ -157,10 +160,11 @@ class OpenAICompatible:
                 error = await self._endpoint.refuse(response)
             finally:
                 response.close()
-            less = asking.less(request, error)
+            plainer = self._plainer.after(request, error)
+            less = asking if plainer is not None else asking.less(request, error)
             if less is None:
                 raise error
-            asking = less
+            request, asking = plainer or request, less
 
     def _whole(self, body: bytes, upstream_id: str, *, stream: bool) -> Chunk:
         item = self._endpoint.decode(body)

@@ -48,10 +48,10 @@ async def native(*scripted: Script, more: str = "") -> AsyncGenerator[tuple[Prox
     """Stand before an upstream of Messages."""
     async with FakeUpstream() as upstream:
         row = f'providers:\n  up: {{type: anthropic, base_url: "{upstream.url}", api_key: sk-planted-key}}\n'
-        async with serving(f"{row}models:\n  m: {{targets: [up/claude-fake]}}\n{more}") as proxy:
-            async with client_of(proxy) as client:
-                upstream.script(*scripted)
-                yield proxy, upstream, client
+        text = f"{row}models:\n  m: {{targets: [up/claude-fake]}}\n{more}"
+        async with serving(text) as proxy, client_of(proxy) as client:
+            upstream.script(*scripted)
+            yield proxy, upstream, client
 
 
 def client_of(proxy: Proxy, **options: Any) -> anthropic.AsyncAnthropic:
@@ -62,7 +62,9 @@ def client_of(proxy: Proxy, **options: Any) -> anthropic.AsyncAnthropic:
 class TestTranslated:
     async def test_a_whole_answer(self) -> None:
         async with translated(reply("Hello world")) as (_, upstream, client):
-            got = await client.messages.create(**ASKED, system="Be brief.", stop_sequences=["x"], temperature=0.5)
+            got = await client.messages.create(
+                **ASKED, system="Be brief.", stop_sequences=["x"], extra_body={"temperature": 0.5}
+            )
             (seen,) = upstream.chats
 
         (block,) = got.content
@@ -160,7 +162,7 @@ class TestTranslated:
             assert upstream.chats == []
 
         assert found.headers["x-llms-estimated"] == "true"
-        assert 1 <= found.parse().input_tokens < 50
+        assert 1 <= (await found.parse()).input_tokens < 50
 
     async def test_server_tools_are_refused(self) -> None:
         async with translated(reply("never asked")) as (_, upstream, client):
@@ -190,7 +192,7 @@ class TestNative:
         assert seen.path == "/v1/messages"
         assert seen.json == {**asked, "model": "claude-fake"}
         assert seen.headers["anthropic-beta"] == "one-2025,two-2025"
-        assert (seen.headers["anthropic-version"], seen.headers["x-api-key"]) == ("2023-06-01", "sk-planted-key")
+        assert (seen.headers["anthropic-version"], seen.headers["x-api-key"]) == ("2026-10-21", "sk-planted-key")
 
     async def test_thinking_tools_and_usage_arrive(self) -> None:
         scripted = messages.stream(
@@ -218,7 +220,7 @@ class TestNative:
             text = (
                 f'providers:\n  a: {{type: anthropic, base_url: "{theirs.url}", retries: 0}}\n'
                 f'  b: {{type: openai_compatible, base_url: "{chats.url}"}}\n'
-                "models:\n  m: {targets: [a/claude-fake, b/other], strategy: fallback}\n"
+                "models:\n  m: {targets: [a/claude-fake, b/other]}\n"
             )
             async with serving(text) as proxy, client_of(proxy) as client:
                 got = await _asked(client, stream=True)

@@ -28,8 +28,11 @@ _JSON_ONLY: Final = "Answer with one JSON object and nothing else."
 _TIERS: Final[Mapping[str, str]] = {"auto": "auto", "default": "standard_only"}
 
 
-def body_of(request: ChatRequest, *, stream: bool, default_max: int) -> dict[str, Any]:
-    """Return the body; `default_max` bounds the answer where the client does not. Raise a RequestError."""
+def body_of(request: ChatRequest, *, stream: bool, default_max: int, adaptive: bool | None = None) -> dict[str, Any]:
+    """Return the body; `default_max` bounds the answer where the client does not. Raise a RequestError.
+
+    `adaptive` tells how the model thinks, where that is known: as it sees fit, or by a budget.
+    """
     chat = request.body
     _check(chat)
     system, messages = conversation(chat.get("messages") or [])
@@ -48,7 +51,7 @@ def body_of(request: ChatRequest, *, stream: bool, default_max: int) -> dict[str
     }
     if schema:
         body["output_config"] = {**schema, **(body.get("output_config") or {})}
-    return with_thinking(body, chat.get("reasoning_effort"), bounded=limit is not None)
+    return with_thinking(body, chat.get("reasoning_effort"), bounded=limit is not None, adaptive=adaptive)
 
 
 def _check(chat: Mapping[str, Any]) -> None:

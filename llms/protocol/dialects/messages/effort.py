@@ -19,7 +19,7 @@ _LEAST: Final = 1024
 _FORCED: Final = frozenset({"any", "tool"})
 
 
-def with_thinking(body: dict[str, Any], effort: Any, *, bounded: bool) -> dict[str, Any]:
+def with_thinking(body: dict[str, Any], effort: Any, *, bounded: bool, adaptive: bool | None = None) -> dict[str, Any]:
     """Return the body with what an effort asks for; `bounded` tells that the client set `max_tokens`.
 
     Thinking that the client wrote itself, as Messages does, stays. There is none where the protocol forbids it: with a
@@ -30,7 +30,9 @@ def with_thinking(body: dict[str, Any], effort: Any, *, bounded: bool) -> dict[s
     model = body["model"]
     if effort == "none" or _WITHOUT.search(model):
         return body
-    if not _BY_BUDGET.search(model):
+    if adaptive is None:
+        adaptive = not _BY_BUDGET.search(model)
+    if adaptive:
         output = {"effort": _EFFORTS.get(effort, effort), **(body.get("output_config") or {})}
         return _fit({**body, "thinking": {"type": "adaptive"}, "output_config": output})
     budget = _BUDGETS.get(effort)

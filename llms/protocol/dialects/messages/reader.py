@@ -20,8 +20,8 @@ class MessagesReader:
     """Translate each event; `error` and `done` are as those of a `ChunkReader`."""
 
     __slots__ = (
-        "_block", "_calls", "_created", "_decoder", "_head", "_heard", "_made", "_provider", "_role", "_secrets", "_skipped",
-        "_thoughts", "_usage", "done", "error",
+        "_block", "_calls", "_decoder", "_head", "_made", "_provider", "_role", "_secrets", "_skipped", "_thoughts",
+        "_usage", "done", "error",
     )  # fmt: skip
 
     def __init__(self, *, provider: str, max_event: int, created: int, secrets: Collection[str] = ()) -> None:
@@ -29,13 +29,10 @@ class MessagesReader:
         self._decoder = Decoder(max_event=max_event)
         self._provider = provider
         self._secrets = secrets
-        self._created = created
         self._head: dict[str, Any] = {"object": "chat.completion.chunk", "created": created}
         self._made: list[ChunkObject] = []
         self._block: dict[str, Any] = {}
         """The block that is open, as far as it has to be kept."""
-        self._heard = False
-        """The open block had a delta."""
         self._role: dict[str, Any] = {"role": "assistant"}
         """Told with the first delta: until then an upstream may still fail without anybody having seen a chunk."""
         self._calls = 0
@@ -97,7 +94,6 @@ class MessagesReader:
 
     def _start_block(self, item: Mapping[str, Any]) -> None:
         block = self._block = dict(item["content_block"])
-        self._heard = False
         if block["type"] == "tool_use":
             function = {"name": block["name"], "arguments": ""}
             self._say(
@@ -110,7 +106,6 @@ class MessagesReader:
 
     def _delta(self, item: Mapping[str, Any]) -> None:
         delta, block = item["delta"], self._block
-        self._heard = True
         kind = delta["type"]
         if kind == "text_delta":
             self._say({"content": delta["text"]})
