@@ -9,7 +9,7 @@ from llms.server.api_routes import add_api_routes
 from llms.server.chat import Chat
 from llms.server.embeddings import Embeddings
 from llms.server.generate import Generate
-from llms.server.later import handler_of
+from llms.server.message_routes import add_message_routes
 from llms.server.models import Models
 from llms.server.openapi import OpenApi
 from llms.server.services import Services
@@ -26,8 +26,6 @@ def add_routes(app: web.Application, services: Services) -> None:
     door = Door(services)
     chat, models, status = Chat(services), Models(services), Status(services)
     embeddings, generate = Embeddings(services), Generate(services)
-    post_message = handler_of("messages.Messages.post", services)
-    count_tokens = handler_of("messages.Messages.count_tokens", services)
     session, openapi, unrouted = Session(services), OpenApi(), Unrouted()
 
     def route(
@@ -47,10 +45,10 @@ def add_routes(app: web.Application, services: Services) -> None:
         route("POST", f"{v1}/chat/completions", chat.post)
         route("POST", f"{v1}/chat/completions/stream", chat.post_stream)
         route("POST", f"{v1}/embeddings", embeddings.post)
-        route("POST", f"{v1}/messages", post_message, anthropic=True)
-        route("POST", f"{v1}/messages/count_tokens", count_tokens, anthropic=True)
         route("GET", f"{v1}/models", models.list_all)
         route("GET", f"{v1}/models/{{id:.+}}", models.get)
+
+    add_message_routes(route, services)
 
     route("POST", "/generate", generate.post)
     route("POST", "/generate/stream", generate.post_stream)
