@@ -34,13 +34,14 @@ class NativeReader:
 
     def feed(self, data: bytes) -> Native | None:
         """Return what one read completed; None when it completed nothing."""
-        try:
-            text = self._decoder.frames(data)
-        except EventTooLong as problem:
-            self.error = UpstreamProtocolError(f"{self._provider}: {problem}")
-            return None
-        if not text:
-            return None
+        text = data
+        if data[-2:] != b"\n\n" or b"\r" in data or not self._decoder.idle:
+            try:
+                text = self._decoder.frames(data)
+            except EventTooLong as problem:
+                self.error = UpstreamProtocolError(f"{self._provider}: {problem}")
+            if not text or self.error is not None:
+                return None
         for sign in self._signs:
             if sign in text:
                 return self._noted(text)

@@ -26,10 +26,14 @@ class Passing:
         native = chunk.native
         if native is None:
             return None
-        self.told = native.usage or self.told
-        self.finish = native.finish or self.finish
-        self.complete = self.complete or native.complete
-        return chunk if native.wire else None
+        wire, _, usage, finish, complete = native
+        if usage is not None:
+            self.told = usage
+        if finish is not None:
+            self.finish = finish
+        if complete:
+            self.complete = True
+        return chunk if wire else None
 
     def ending(self, seen: Chunk | None) -> Chunk:
         """Return the final chunk: what came last, or one that says nothing."""
