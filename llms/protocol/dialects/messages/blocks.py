@@ -63,8 +63,8 @@ class Blocks:
         self._calls: dict[int, _Call] = {}
         """Those that are not told yet, the open one among them, by their index in the chat."""
         self._told: set[int] = set()
-        self._late: list[tuple[Said, str]] = []
-        """What was said while the arguments of a call were not whole."""
+        self._late: list[tuple[Said, str] | Mapping[str, Any]] = []
+        """What was said, and the blocks that were given, while the arguments of a call were not whole."""
 
     def take(self) -> bytes:
         """Return the events that were made."""
@@ -87,6 +87,7 @@ class Blocks:
     def give(self, block: Mapping[str, Any]) -> None:
         """Tell a whole block of reasoning; the signature of thinking that was just told ends that."""
         if self._call is not None and not self._end_call():
+            self._late.append(block)
             return
         if block["type"] == "thinking":
             if self._open != "thinking" and block["thinking"]:
@@ -117,8 +118,11 @@ class Blocks:
                 self._tell_call(self._calls[self._call])
             self._end_call(anyway=True)
         late, self._late = self._late, []
-        for kind, text in late:
-            self._say(kind, text)
+        for each in late:
+            if isinstance(each, tuple):
+                self._say(*each)
+            else:
+                self.give(each)
         self._close()
 
     def _say(self, kind: Said, text: str) -> None:

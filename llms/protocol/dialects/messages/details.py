@@ -31,7 +31,7 @@ def block_of(detail: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the block that a detail stands for; None for one whose text is told otherwise."""
     kind = detail.get("type")
     if detail.get("format") != FORMAT:
-        return None if kind == "reasoning.summary" and not detail.get("signature") else _packed(detail)
+        return _packed(detail) if detail.get("data") or detail.get("signature") else None
     if kind == "reasoning.encrypted":
         return {"type": "redacted_thinking", "data": detail.get("data") or ""}
     if kind == "reasoning.text" and detail.get("signature"):

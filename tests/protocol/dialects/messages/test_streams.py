@@ -167,6 +167,29 @@ class TestTelling:
         assert message["content"][0]["input"] == {"a": 1}
         assert message["content"][1] == {"type": "text", "text": "Hi"}
 
+    def test_reasoning_amid_arguments_waits(self) -> None:
+        detail = {"type": "reasoning.encrypted", "data": "x", "format": FORMAT, "index": 0}
+        turns = [argue(0, '{"a":', "f"), {"reasoning_details": [detail]}, argue(0, "1}")]
+        message = message_of(told(said(*turns, finish="tool_calls")))
+
+        assert [each["type"] for each in message["content"]] == ["tool_use", "redacted_thinking"]
+
+    def test_details_that_only_repeat_text_make_no_blocks(self) -> None:
+        """So do OpenRouter's: each piece of text comes in a detail, too, and the signature in the last."""
+
+        def piece(text: str, **more: Any) -> dict[str, Any]:
+            detail = {"type": "reasoning.text", "text": text, "format": FORMAT, "index": 0, **more}
+            return {"reasoning": text, "reasoning_details": [detail]}
+
+        foreign = {"type": "reasoning.text", "text": "c", "format": "unknown", "index": 0}
+        turns = [piece("a"), piece("b"), {"reasoning_details": [foreign]}, piece("", signature="s"), {"content": "Hi"}]
+        message = message_of(told(said(*turns)))
+
+        assert message["content"] == [
+            {"type": "thinking", "thinking": "ab", "signature": "s"},
+            {"type": "text", "text": "Hi"},
+        ]
+
     def test_a_call_is_streamed_as_it_comes(self) -> None:
         telling = MessagesTelling(request_id="r", model="m", thinks=False, stops=())
         begun, more = (telling.chunk(chunk) for chunk in said(argue(0, '{"a"', "f"), argue(0, ":1}"))[:2])
