@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, final
 
-from llms.protocol.dialects.messages.checks import objects, refuse, text_at
+from llms.protocol.dialects.messages.checks import objects, refuse, text_at, texts
 from llms.protocol.dialects.messages.turns import chat_messages, system_message
 from llms.protocol.errors import InvalidRequest
 
@@ -53,14 +53,16 @@ def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     for name in _NATIVE_ONLY:
         if asked.get(name):
             raise native_only(name)
+    if asked.get("max_tokens") is not None and asked["max_tokens"] < 1:
+        refuse("max_tokens", "an integer of at least 1", asked["max_tokens"])
     chat: dict[str, Any] = {"model": asked["model"]}
     chat["messages"] = [*system_message(asked.get("system")), *chat_messages(asked["messages"])]
     chat.update({name: asked[name] for name in _SAME if asked.get(name) is not None})
     if stops := asked.get("stop_sequences"):
-        chat["stop"] = stops
+        chat["stop"] = texts(stops, "stop_sequences")
     if asked.get("stream") is not None:
         chat["stream"] = asked["stream"]
-    if isinstance(metadata := asked.get("metadata"), dict) and metadata.get("user_id"):
+    if isinstance(metadata := asked.get("metadata"), dict) and isinstance(metadata.get("user_id"), str):
         chat["user"] = metadata["user_id"]
     if (tier := _TIERS.get(str(asked.get("service_tier")))) is not None:
         chat["service_tier"] = tier
@@ -90,7 +92,7 @@ def _tools(asked: Mapping[str, Any]) -> dict[str, Any]:
         if tool.get("description"):
             function["description"] = text_at(tool, "description", f"tools[{at}]")
         function["parameters"] = schema
-        if tool.get("strict") is not None:
+        if isinstance(tool.get("strict"), bool):
             function["strict"] = tool["strict"]
         mark = {"cache_control": tool["cache_control"]} if tool.get("cache_control") else {}
         tools.append({"type": "function", "function": function, **mark})

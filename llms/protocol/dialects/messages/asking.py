@@ -94,7 +94,8 @@ def _format(chat: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, An
         return [{"type": "text", "text": _JSON_ONLY}], {}
     if wanted.get("type") != "json_schema":
         return [], {}
-    schema = (wanted.get("json_schema") or {}).get("schema")
+    holder = wanted.get("json_schema")
+    schema = holder.get("schema") if isinstance(holder, dict) else None
     if not isinstance(schema, dict):
         raise InvalidRequest(
             "`response_format.json_schema.schema` must be an object.", param="response_format.json_schema.schema"
@@ -109,7 +110,8 @@ def _tools(chat: Mapping[str, Any]) -> dict[str, Any]:
     choice, alone = chat.get("tool_choice"), chat.get("parallel_tool_calls") is False
     made: dict[str, Any] | None = None
     if isinstance(choice, dict):
-        made = {"type": "tool", "name": (choice.get("function") or {}).get("name") or choice.get("name")}
+        named = choice.get("function")
+        made = {"type": "tool", "name": (named if isinstance(named, dict) else choice).get("name")}
     elif choice is not None:
         made = {"type": {"required": "any", "none": "none"}.get(choice, "auto")}
     if alone and (made is None or made["type"] != "none"):
@@ -124,7 +126,7 @@ def _tool(tool: Mapping[str, Any], at: int) -> dict[str, Any]:
             f"`tools[{at}]` is a custom tool, which Anthropic's models don't know.", param=f"tools[{at}]"
         )
     function = tool.get("function")
-    if not isinstance(function, dict):
+    if not isinstance(function, dict) or "name" not in function:
         return dict(tool)
     made: dict[str, Any] = {"name": function["name"]}
     if function.get("description"):

@@ -42,3 +42,13 @@ def text_at(holder: Mapping[str, Any], name: str, where: str) -> str:
     if not isinstance(value, str):
         refuse(f"{where}.{name}", "a string", value)
     return value
+
+
+def texts(value: Any, where: str) -> Sequence[str]:
+    """Return a list of strings."""
+    if not isinstance(value, list):
+        refuse(where, "a list of strings", value)
+    for at, item in enumerate(value):
+        if not isinstance(item, str):
+            refuse(f"{where}[{at}]", "a string", item)
+    return value

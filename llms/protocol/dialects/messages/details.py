@@ -39,6 +39,18 @@ def block_of(detail: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
+def thought_of(said: Mapping[str, Any]) -> str:
+    """Return the reasoning of a delta or a message, under either of its names."""
+    found = said.get("reasoning_content") or said.get("reasoning")
+    return found if isinstance(found, str) else ""
+
+
+def blocks_in(details: Any) -> list[dict[str, Any]]:
+    """Return the blocks that a list of details stands for; what is no such list has none."""
+    found = [block_of(detail) for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
+    return [block for block in found if block is not None]
+
+
 def is_signed(block: Mapping[str, Any]) -> bool:
     """Tell whether a block may be sent to Anthropic: all may but thinking that is not theirs."""
     kind = block.get("type")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from llms.protocol import json
-from llms.protocol.dialects.messages.details import FORMAT, block_of
+from llms.protocol.dialects.messages.details import blocks_in, is_signed
 from llms.protocol.dialects.messages.shown import blocks_of
 from llms.protocol.errors import InvalidRequest
 
@@ -46,11 +46,10 @@ def _add(turns: list[dict[str, Any]], role: str, blocks: list[dict[str, Any]]) -
 
 
 def _said(message: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
-    details = message.get("reasoning_details") or ()
-    ours = [block_of(detail) for detail in details if isinstance(detail, dict) and detail.get("format") == FORMAT]
+    ours = [block for block in blocks_in(message.get("reasoning_details")) if is_signed(block)]
     calls = [_call(call, f"{where}.tool_calls[{at}]") for at, call in enumerate(message.get("tool_calls") or ())]
     texts = blocks_of(message.get("content") or message.get("refusal"), f"{where}.content")
-    return [*(block for block in ours if block is not None), *texts, *calls]
+    return [*ours, *texts, *calls]
 
 
 def _call(call: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, Final, final
 from llms.protocol.chat import Chunk
 from llms.protocol.dialects import Telling, Told
 from llms.protocol.dialects.messages.blocks import Blocks, event
-from llms.protocol.dialects.messages.details import block_of
+from llms.protocol.dialects.messages.details import blocks_in, thought_of
 from llms.protocol.dialects.messages.failures import failure
 from llms.protocol.dialects.messages.words import STOP_OF, told_usage
 from llms.protocol.errors import LlmsError
@@ -77,12 +77,10 @@ class MessagesTelling:
     def _take(self, choice: Mapping[str, Any]) -> None:
         delta, blocks = choice["delta"], self._blocks
         if self._thinks:
-            if thought := delta.get("reasoning_content") or delta.get("reasoning"):
+            if thought := thought_of(delta):
                 blocks.say("thinking", thought)
-            for detail in delta.get("reasoning_details") or ():
-                block = block_of(detail)
-                if block is not None:
-                    blocks.give(block)
+            for block in blocks_in(delta.get("reasoning_details")):
+                blocks.give(block)
         if text := delta.get("content") or delta.get("refusal"):
             blocks.say("text", text)
         for fragment in delta.get("tool_calls") or ():

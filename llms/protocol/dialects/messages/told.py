@@ -7,7 +7,7 @@ from typing import Any
 
 from llms.protocol import json
 from llms.protocol.chat import Completion, Usage
-from llms.protocol.dialects.messages.details import block_of
+from llms.protocol.dialects.messages.details import blocks_in, thought_of
 from llms.protocol.dialects.messages.telling import message_id, stop_reason, stop_sequence
 from llms.protocol.dialects.messages.words import told_usage
 
@@ -40,9 +40,8 @@ def message_of(
 
 def _thinking(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the blocks that were signed; thinking that nobody signed stands in one of its own."""
-    found = [block_of(detail) for detail in message.get("reasoning_details") or ()]
-    blocks = [block for block in found if block is not None]
-    thought = message.get("reasoning_content") or message.get("reasoning")
+    blocks = blocks_in(message.get("reasoning_details"))
+    thought = thought_of(message)
     if thought and not any(block["type"] == "thinking" and block["thinking"] for block in blocks):
         return [{"type": "thinking", "thinking": thought, "signature": ""}, *blocks]
     return blocks
