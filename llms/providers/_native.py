@@ -18,6 +18,7 @@ from llms.providers.base import ProviderSettings
 
 _ABSENT: Final = frozenset({404, 405, 501})
 """How an endpoint says that it has no such route, or not for this model."""
+_COUNTING: Final = "messages/count_tokens"
 _ABSENT_SECONDS: Final = 600.0
 _MOST_MODELS: Final = 256
 
@@ -58,13 +59,11 @@ class NativeRelay:
         self._abilities = {dialect: Abilities(stream=stream, usage=False, clock=clock) for dialect in heads}
         self._translated = translated
         self._absent: dict[tuple[str, str], float] = {}
-        """When a dialect may be tried again with a model."""
+        """When a route may be tried again with a model."""
 
     def speaks(self, original: Original, model: str) -> bool:
         """Tell whether a request to a model can be sent as it is."""
-        if original.dialect not in self._heads:
-            return False
-        return not self._absent or self._absent.get((original.dialect, model), 0.0) <= self._clock()
+        return original.dialect in self._heads and self._may_try(original.dialect, model)
 
     async def chat(self, request: ChatRequest, original: Original, *, stream: bool) -> AsyncGenerator[Chunk, None]:
         """Yield the upstream's events as they come, or its whole answer."""
@@ -106,13 +105,16 @@ class NativeRelay:
     async def count_tokens(self, request: ChatRequest) -> int | None:
         """Return the tokens of a request of Messages; None where they cannot be counted."""
         original, counting = request.original, self._counting
-        if original is None or counting is None or not self.speaks(original, request.model):
+        if original is None or counting is None or not self._may_try(_COUNTING, request.model):
             return None
         async with self._endpoint.request(
             self._headed(counting, request, original), original.encode(request.model, stream=False)
         ) as response:
             if response.status != 200:
-                raise await self._endpoint.refuse(response)
+                error = await self._endpoint.refuse(response)
+                if error.http_status in _ABSENT:
+                    self._note_absent(_COUNTING, request.model)
+                raise error
             told = self._endpoint.decode(await response.whole(self._settings.max_answer))
         found = told.get("input_tokens") if isinstance(told, dict) else None
         return found if isinstance(found, int) else None
@@ -147,10 +149,16 @@ class NativeRelay:
         """Tell whether to ask for a chat instead, and remember it."""
         if self._translated is None or error.http_status not in _ABSENT:
             return False
+        self._note_absent(original.dialect, model)
+        return True
+
+    def _may_try(self, route: str, model: str) -> bool:
+        return not self._absent or self._absent.get((route, model), 0.0) <= self._clock()
+
+    def _note_absent(self, route: str, model: str) -> None:
         if len(self._absent) >= _MOST_MODELS:
             self._absent.clear()
-        self._absent[original.dialect, model] = self._clock() + _ABSENT_SECONDS
-        return True
+        self._absent[route, model] = self._clock() + _ABSENT_SECONDS
 
     def _reader(self, original: Original) -> NativeReader:
         return NativeReader(

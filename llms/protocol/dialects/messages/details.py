@@ -65,15 +65,17 @@ def signed_only(messages: Sequence[Any]) -> Sequence[Any]:
 
 
 def _is_clean(message: Any) -> bool:
-    if not isinstance(message, dict) or message.get("role") != "assistant" or not isinstance(message["content"], list):
+    content = message.get("content") if isinstance(message, dict) and message.get("role") == "assistant" else None
+    if not isinstance(content, list):
         return True
-    return all(not isinstance(block, dict) or is_signed(block) for block in message["content"])
+    return all(not isinstance(block, dict) or is_signed(block) for block in content)
 
 
 def _signed(message: Any) -> Any:
     if _is_clean(message):
         return message
-    return {**message, "content": [block for block in message["content"] if is_signed(block)]}
+    kept = [block for block in message["content"] if not isinstance(block, dict) or is_signed(block)]
+    return {**message, "content": kept}
 
 
 def _packed(detail: Mapping[str, Any]) -> dict[str, Any]:

@@ -49,8 +49,14 @@ def anything(words: list[str]) -> st.SearchStrategy[Any]:
 
 
 blocks = st.lists(st.dictionaries(st.sampled_from(WORDS), anything(WORDS), max_size=5), max_size=3)
+roles = st.sampled_from(["user", "assistant"])
 turns = st.lists(
-    st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant"]), "content": blocks}), min_size=1, max_size=3
+    st.one_of(
+        st.fixed_dictionaries({"role": roles, "content": blocks}),
+        st.fixed_dictionaries({"role": roles}, optional={"content": anything(WORDS)}),
+    ),
+    min_size=1,
+    max_size=3,
 )
 
 
