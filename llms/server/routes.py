@@ -26,7 +26,7 @@ def add_routes(app: web.Application, services: Services) -> None:
     door = Door(services)
     chat, models, status = Chat(services), Models(services), Status(services)
     embeddings, generate = Embeddings(services), Generate(services)
-    session, openapi, unrouted = Session(services), OpenApi(), Unrouted()
+    session, openapi = Session(services), OpenApi()
 
     def route(
         method: str,
@@ -66,6 +66,12 @@ def add_routes(app: web.Application, services: Services) -> None:
         route("GET", "/", ui.index, public=PUBLIC)
         route("GET", "/ui/{path:.+}", ui.file, public=PUBLIC)
 
+    _add_rest(app, door)
+
+
+def _add_rest(app: web.Application, door: Door) -> None:
+    """Fill in what answers everything else."""
+    unrouted = Unrouted()
     rest = Everything("/{path:.*}")
     rest.add_route("OPTIONS", door.guard(unrouted.options, public=PUBLIC), expect_handler=_leave_to_reader)
     rest.add_route("*", door.guard(unrouted.any), expect_handler=_leave_to_reader)
