@@ -79,7 +79,9 @@ class NativeRelay:
         try:
             if not response.streams(asked=stream):
                 body = await response.whole(self._settings.max_answer)
-                yield _chunk(self._whole(body, original, stream=stream), upstream_id)
+                chunk = Chunk.passed(self._whole(body, original, stream=stream))
+                chunk.upstream_request_id = upstream_id
+                yield chunk
                 return
             if not stream:
                 raise UpstreamProtocolError(f"{self._settings.name}: the upstream streams though it was not asked to")
@@ -88,7 +90,10 @@ class NativeRelay:
                 data = await read()
                 native = reader.feed(data) if data else reader.close()
                 if native is not None:
-                    yield _chunk(native, upstream_id, final=reader.done)
+                    chunk = Chunk.passed(native)
+                    chunk.upstream_request_id = upstream_id
+                    chunk.final = reader.done
+                    yield chunk
                 if reader.error is not None:
                     raise reader.error
                 if not data:
@@ -98,7 +103,7 @@ class NativeRelay:
             native = reader.close(cut=True) if reader.complete else None
             if native is None:
                 raise response.broken(failure) from None
-            yield _chunk(native, upstream_id, final=True)
+            yield Chunk.passed(native)
         finally:
             response.close()
 
@@ -178,10 +183,3 @@ class NativeRelay:
             raise UpstreamProtocolError(f"{self._settings.name}: the upstream's answer is not one of its dialect")
         wire = note.unfold(item, body) if stream else body
         return Native(wire, wire.count(b"\n\n") if stream else 1, note.usage, note.finish, note.complete)
-
-
-def _chunk(native: Native, upstream_id: str, *, final: bool = False) -> Chunk:
-    chunk = Chunk.passed(native)
-    chunk.upstream_request_id = upstream_id
-    chunk.final = final
-    return chunk
