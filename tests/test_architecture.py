@@ -20,6 +20,7 @@ BOUNDARIES = {
     "server/access.py": "the server's error boundary",
     "gateway/lease.py": "the provider boundary",
     "gateway/answer.py": "the provider boundary",
+    "gateway/passing_on.py": "the provider boundary",
     "gateway/fleet.py": "the provider boundary",
     "gateway/assemble.py": "the provider boundary",
 }

@@ -93,6 +93,9 @@ class Server(Section):
     port: Annotated[int, Whole(maximum=65535)] = Field(default=8000, description="The port; 0 takes a free one.")
     workers: Annotated[int, Whole(minimum=1, maximum=256)] = Field(default=1, description="Server processes.")
     max_body: Bytes = Field(default=64 * 2**20, description="The largest request body.")
+    max_upload: Bytes = Field(
+        default=512 * 2**20, description="The largest form that is passed on: audio, images, files."
+    )
     drain: Seconds = Field(default=30.0, description="How long open streams may finish after SIGTERM.")
     allowed_hosts: Texts = Field(default=(), description="Further names in the Host header that are answered.")
     cors_origins: Texts = Field(default=(), description="Web origins whose pages may call the API.")

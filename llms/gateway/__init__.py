@@ -4,5 +4,6 @@ from llms.gateway.answer import Answer, Whole
 from llms.gateway.embedding import Embedded
 from llms.gateway.fleet import Fleet, Member
 from llms.gateway.gateway import Gateway
+from llms.gateway.passing_on import Relay
 
-__all__ = ["Answer", "Embedded", "Fleet", "Gateway", "Member", "Whole"]
+__all__ = ["Answer", "Embedded", "Fleet", "Gateway", "Member", "Relay", "Whole"]

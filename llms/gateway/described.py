@@ -20,7 +20,7 @@ from llms.routing.catalog import Target
 
 _PATIENCE: Final = 3.0
 """Seconds that a list of models waits for the table; later ones have what came later."""
-_VENDORS: Final[Mapping[str, str]] = {"anthropic": "anthropic", "gemini": "google"}
+_VENDORS: Final[Mapping[str, str]] = {"anthropic": "anthropic", "gemini": "google", "bedrock": "aws"}
 """Types whose address need not be said, and the table's names of them."""
 _OWN: Final = ("llama_cpp", "echo")
 """Types that run on this machine."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Final, NamedTuple
 
+from llms.gateway.able import able_only
 from llms.gateway.exchange import Exchange
-from llms.gateway.fleet import Fleet, Member
+from llms.gateway.fleet import Fleet
 from llms.gateway.lease import Lease
 from llms.protocol.embeddings import EmbeddingRequest
 from llms.protocol.errors import NotSupported, excerpt
 from llms.protocol.vectors import Steps, Written, write
-from llms.providers.base import SupportsEmbeddings
+from llms.providers.base import Provider, SupportsEmbeddings
 from llms.routing.catalog import Route
 
 _TURN: Final = 0.002
@@ -30,17 +30,10 @@ class Embedded(NamedTuple):
 
 def able(route: Route, fleet: Fleet) -> Route:
     """Return a route without the targets whose provider makes no embeddings; NotSupported when none is left."""
-    unable = tuple(target for target in route.targets if _cannot(fleet.members[target.provider]))
-    overflow = route.overflow
-    if overflow is not None and _cannot(fleet.members[overflow.provider]):
-        overflow = None
-    if not unable and overflow is route.overflow:
-        return route
-    targets = tuple(target for target in route.targets if target not in unable)
-    if not targets:
+    found = able_only(route, fleet, can=lambda provider, _: _can(provider), lack=_NO_EMBEDDINGS)
+    if found is None:
         raise _not_supported(route, fleet)
-    left_out = (*route.left_out, *((target, _NO_EMBEDDINGS) for target in unable))
-    return replace(route, targets=targets, overflow=overflow, left_out=left_out)
+    return found
 
 
 async def embed(lease: Lease, request: EmbeddingRequest, exchange: Exchange) -> Embedded:
@@ -74,17 +67,14 @@ async def _in_turns(work: Steps) -> Written:
             due = now() + _TURN
 
 
-def _can(member: Member) -> bool:
-    return isinstance(member.provider, SupportsEmbeddings)
-
-
-def _cannot(member: Member) -> bool:
-    """Tell whether a provider makes no embeddings; one that is out of service shall say that instead."""
-    return member.provider is not None and not _can(member)
+def _can(provider: Provider) -> bool:
+    return isinstance(provider, SupportsEmbeddings)
 
 
 def _not_supported(route: Route, fleet: Fleet) -> NotSupported:
-    providers = [name for name, member in fleet.members.items() if _can(member)]
+    providers = [
+        name for name, member in fleet.members.items() if member.provider is not None and _can(member.provider)
+    ]
     told = f'The model "{excerpt(route.name)}" makes no embeddings.'
     if not providers:
         return NotSupported(f"{told} No provider of this server does.", param="model")

@@ -10,6 +10,7 @@ from llms.protocol.chat import ChatRequest, Usage
 from llms.protocol.embeddings import EmbeddingRequest
 from llms.protocol.errors import LlmsError, UpstreamTruncated
 from llms.protocol.events import AttemptFailed, Observer, Outcome, RequestEnded, Window
+from llms.protocol.passthrough import PassRequest
 from llms.routing.retry import Kind
 
 
@@ -33,12 +34,14 @@ class Exchange:
     usage = Usage()
     error: LlmsError | None = None
     finished = False
+    repeatable = True
+    """Another attempt can ask for the same."""
     window: Window = "before_first_chunk"
     _ended = False
 
     def __init__(
         self,
-        request: ChatRequest | EmbeddingRequest,
+        request: ChatRequest | EmbeddingRequest | PassRequest,
         *,
         route: str,
         key_id: str,

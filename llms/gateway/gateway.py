@@ -18,12 +18,15 @@ from llms.gateway.embedding import Embedded, able, embed
 from llms.gateway.exchange import Exchange
 from llms.gateway.fleet import Fleet, Member
 from llms.gateway.lease import Lease
+from llms.gateway.passing_on import Relay, addressed, hand_on, passing
 from llms.gateway.receiving import collect, commit
+from llms.gateway.speaking import speaking
 from llms.policies.slots import Slots
 from llms.protocol.chat import ChatRequest
 from llms.protocol.embeddings import EmbeddingRequest
 from llms.protocol.errors import LlmsError, ModelNotFound
 from llms.protocol.events import Observer
+from llms.protocol.passthrough import PassRequest
 from llms.protocol.progress import Progress
 from llms.routing.catalog import Route, Target
 from llms.routing.health import Health
@@ -34,7 +37,8 @@ from llms.streaming.ticker import Ticker
 
 _log = structlog.get_logger()
 _LIST_PATIENCE = 5.0
-R = TypeVar("R", ChatRequest, EmbeddingRequest)
+Request = ChatRequest | EmbeddingRequest | PassRequest
+R = TypeVar("R", ChatRequest, EmbeddingRequest, PassRequest)
 T = TypeVar("T")
 Prepare = Callable[[Member, str, Fleet, Deadline], Awaitable[R]]
 
@@ -74,7 +78,9 @@ class Gateway:
         """Return a committed stream; raise an LlmsError when no target gave a first chunk."""
         exchange = self._exchange(request, route=route, key_id=key_id, stream=True)
         try:
-            return await self._try(request, exchange, commit, prepare=self._attaching(request))
+            return await self._try(
+                request, exchange, commit, narrow=speaking(request), prepare=self._attaching(request)
+            )
         except BaseException as failure:
             exchange.failed(failure)
             raise
@@ -84,7 +90,9 @@ class Gateway:
         exchange = self._exchange(request, route=route, key_id=key_id, stream=False)
         exchange.window = "whole_answer"
         try:
-            whole = await self._try(request, exchange, collect, prepare=self._attaching(request))
+            whole = await self._try(
+                request, exchange, collect, narrow=speaking(request), prepare=self._attaching(request)
+            )
         except BaseException as failure:
             exchange.failed(failure)
             raise
@@ -109,6 +117,17 @@ class Gateway:
         """Return how many tokens a request has; None where no provider of its model counts. Raise an LlmsError."""
         return await counted(await self.route(request.model), self.fleet, request)
 
+    async def pass_on(self, request: PassRequest, *, route: str, key_id: str = "") -> Relay:
+        """Return an answer whose head has come; raise an LlmsError when no target gave one."""
+        exchange = self._exchange(request, route=route, key_id=key_id, stream=False)
+        exchange.window = "whole_answer"
+        try:
+            way = None if request.model else addressed(request, self.fleet)
+            return await self._try(request, exchange, hand_on, narrow=passing(request), route=way)
+        except BaseException as failure:
+            exchange.failed(failure)
+            raise
+
     async def route(self, name: str) -> Route:
         """Resolve a model id; providers whose list is unknown or old are asked before giving up."""
         catalog = self.fleet.catalog
@@ -123,7 +142,7 @@ class Gateway:
     def _attaching(self, request: ChatRequest) -> Prepare[ChatRequest]:
         return Attaching(request, self._fetcher).request_for
 
-    def _exchange(self, request: ChatRequest | EmbeddingRequest, *, route: str, key_id: str, stream: bool) -> Exchange:
+    def _exchange(self, request: Request, *, route: str, key_id: str, stream: bool) -> Exchange:
         return Exchange(
             request,
             route=route,
@@ -142,12 +161,14 @@ class Gateway:
         attempt: Callable[[Lease, R, Exchange], Awaitable[T]],
         narrow: Callable[[Route, Fleet], Route] | None = None,
         prepare: Prepare[R] | None = None,
+        route: Route | None = None,
     ) -> T:
         """Make attempts over the plan until one is committed; `narrow` leaves out the targets that cannot do it.
 
-        `prepare` makes the request fit for a provider that has asked for it.
+        `prepare` makes the request fit for a provider that has asked for it; the `route` is that of the model's id,
+        unless one is given.
         """
-        route = await self.route(request.model)
+        route = route or await self.route(request.model)
         fleet = self.fleet
         plan = fleet.planner.plan(route if narrow is None else narrow(route, fleet))
         attempts: Attempts | None = None
@@ -163,7 +184,7 @@ class Gateway:
                 except LlmsError as error:
                     attempts = attempts or self._attempts(fleet, plan)
                     following = attempts.after(error)
-                    if following is None or following.delay >= deadline.remaining:
+                    if following is None or not exchange.repeatable or following.delay >= deadline.remaining:
                         raise
                     if request.progress is not None:
                         request.progress.state(None)

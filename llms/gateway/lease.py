@@ -10,9 +10,11 @@ from typing import Final, TypeVar, final
 import structlog
 
 from llms.gateway.fleet import Member
+from llms.gateway.speaking import speaks
 from llms.policies.slots import Slots
 from llms.protocol.chat import ChatRequest, Chunk
 from llms.protocol.errors import LlmsError, UpstreamError
+from llms.providers.several import as_chats
 from llms.routing.catalog import Target
 from llms.routing.health import Health
 from llms.streaming.deadline import Deadline
@@ -54,7 +56,12 @@ class Lease:
 
     def start(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Chunk, None]:
         """Begin the provider's work."""
-        self.source = self.member.require().chat(request.for_model(self.target.model), stream=stream)
+        provider = self.member.require()
+        asked = request.for_model(self.target.model)
+        if asked.original is None or speaks(provider, asked.original, asked.model):
+            self.source = provider.chat(asked, stream=stream)
+        else:
+            self.source = as_chats(provider.chat, asked, stream=stream)
         return self.source
 
     async def pull(self, patience: float, what: str) -> Chunk | None:

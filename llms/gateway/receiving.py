@@ -12,7 +12,7 @@ from llms.protocol.errors import UpstreamProtocolError, UpstreamTruncated
 from llms.protocol.fold import Fold
 from llms.protocol.native import Native
 from llms.protocol.passing import Passing
-from llms.protocol.whole import conform_completion
+from llms.protocol.whole import conform_completion, is_whole
 
 
 async def commit(lease: Lease, request: ChatRequest, exchange: Exchange) -> Answer:
@@ -49,7 +49,7 @@ async def collect(lease: Lease, request: ChatRequest, exchange: Exchange) -> Who
     if first.native is not None:
         return await _passed(first.native, lease, exchange)
     item, payload = first.objects[0], first.bytes_of[0] if first.bytes_of else None
-    if not _is_whole(item):
+    if not is_whole(item):
         item, payload = await _fold(first, lease, request, exchange), None
     else:
         exchange.chunks += first.count
@@ -101,10 +101,3 @@ def _conform(lease: Lease, request: ChatRequest, exchange: Exchange, *, include_
         created=int(exchange.started),
         include_usage=include_usage,
     )
-
-
-def _is_whole(item: CompletionObject) -> bool:
-    """Tell a whole answer from a chunk; a chunk may bring the message so far beside its delta (Perplexity)."""
-    choices = item.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
-    return isinstance(first, dict) and "message" in first and "delta" not in first

@@ -9,6 +9,7 @@ from llms.protocol import json
 
 if TYPE_CHECKING:
     from llms.protocol.chat import Usage
+    from llms.protocol.errors import InvalidRequest
 
 
 class Original(NamedTuple):
@@ -19,6 +20,10 @@ class Original(NamedTuple):
     body: Mapping[str, Any]
     headers: tuple[tuple[str, str], ...] = ()
     """What the client says in headers of the dialect, for the upstream to hear."""
+    refusal: InvalidRequest | None = None
+    """Why it is not to be had of a target that does not speak the dialect; None where the chat asks for the same."""
+    chats: tuple[Mapping[str, Any], ...] = ()
+    """The bodies of several chats that it takes at a target that does not speak the dialect; empty for a single one."""
 
     def encode(self, model: str, *, stream: bool) -> bytes:
         """Return the JSON body for an upstream: every field of the client, with our `model` and `stream`."""
@@ -39,4 +44,4 @@ class Native(NamedTuple):
     finish: str | None = None
     """How the answer ended, in the words of chat completions, once the upstream said so."""
     complete: bool = False
-    """The upstream said that the answer is whole."""
+    """The upstream said that the answer is whole, as far as it is known by now."""

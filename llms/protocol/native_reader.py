@@ -49,7 +49,7 @@ class NativeReader:
         for sign in self._signs:
             if sign in text:
                 return self._noted(text)
-        return Native(text, text.count(b"\n\n"))
+        return Native(text, text.count(b"\n\n"), complete=self._noting.complete)
 
     def close(self, *, cut: bool = False) -> Native | None:
         """Return what the end of the body completed: an event without its blank line, and what was left out.

@@ -31,8 +31,7 @@ class Passing:
             self.told = usage
         if finish is not None:
             self.finish = finish
-        if complete:
-            self.complete = True
+        self.complete = complete
         return chunk if wire else None
 
     def ending(self, seen: Chunk | None) -> Chunk:

@@ -31,6 +31,13 @@ def conform_completion(item: CompletionObject, *, model: str, fallback_id: str, 
     return item if same(mended, item) else mended
 
 
+def is_whole(item: CompletionObject) -> bool:
+    """Tell a whole answer from a chunk; a chunk may bring the message so far beside its delta (Perplexity)."""
+    choices = item.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return isinstance(first, dict) and "message" in first and "delta" not in first
+
+
 def _is_plain(item: CompletionObject) -> bool:
     """Tell whether an answer is the usual one: a single text in OpenAI's form."""
     choices = item.get("choices")

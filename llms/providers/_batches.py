@@ -10,6 +10,7 @@ from typing import Annotated, Final, TypeAlias, final
 from pydantic import Field
 
 from llms.protocol import json
+from llms.protocol.chat import Usage
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
 from llms.protocol.errors import ContextLengthExceeded, LlmsError, UpstreamProtocolError
 from llms.protocol.refusals import error_for_event, is_error
@@ -50,8 +51,12 @@ class Batches:
         if len(parts) == 1:
             return await self._ask_one(request)
         found = await self._ask_all(parts)
-        answers = [answer for one in found for answer in one.answers]
-        return replace(found[0], answers=answers)
+        return replace(
+            found[0],
+            answers=[answer for one in found for answer in one.answers],
+            vectors=[vector for one in found for vector in one.vectors],
+            usage=_summed([one.usage for one in found]),
+        )
 
     async def _ask_all(self, parts: Sequence[EmbeddingRequest]) -> Sequence[Embeddings]:
         found: dict[int, Embeddings] = {}
@@ -111,6 +116,12 @@ def answered(request: EmbeddingRequest, body: bytes, *, provider: str, secrets: 
         if is_error(item):
             raise error_for_event(item, provider=provider, secrets=secrets)
     return Embeddings(answers=((len(request.inputs), body),))
+
+
+def _summed(told: Sequence[Usage | None]) -> Usage | None:
+    """Return the prompt tokens of all batches; None as soon as one told none."""
+    counts = [usage.prompt_tokens for usage in told if usage is not None]
+    return Usage(prompt_tokens=sum(counts), source="reported") if len(counts) == len(told) else None
 
 
 def _is_about_form(error: LlmsError, request: EmbeddingRequest) -> bool:

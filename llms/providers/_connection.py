@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from typing import Final, cast, final
 
 import httptools
 
 _BUFFER_HIGH: Final = 256 * 1024
 _HEAD_LIMIT: Final = 64 * 1024
+_REFUSAL: Final = 300
 _CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
 
@@ -39,11 +40,13 @@ class Connection(asyncio.Protocol):
         "_complete",
         "_failure",
         "_fruitless",
+        "_full",
         "_gone",
         "_head_size",
         "_loop",
         "_parser",
         "_paused",
+        "_sending",
         "_size",
         "_until_eof",
         "_waiter",
@@ -66,6 +69,10 @@ class Connection(asyncio.Protocol):
         """Bytes since the last that were a head or a piece of a body: of a header the parser tells at its end only."""
         self._complete = True
         self._paused = False
+        self._full = False
+        """The upstream takes less than it is sent."""
+        self._sending = False
+        """Of a request's body not all was sent."""
         self._until_eof = False
         self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -81,18 +88,42 @@ class Connection(asyncio.Protocol):
 
     async def send(self, head: bytes, body: bytes) -> None:
         """Send a request and wait for the head of its answer."""
-        transport = self.transport
-        if transport is None or not self._complete:
-            raise NoAnswer
-        self._complete = False
-        self.status = self._size = self._head_size = self._fruitless = 0
-        self.headers = {}
+        transport = self._begin()
         if len(body) < _HEAD_LIMIT:
             transport.write(head + body)
         else:
             transport.writelines((head, body))
         while not self.status:
             await self._wait()
+
+    async def upload(self, head: bytes, pieces: AsyncIterable[bytes]) -> None:
+        """Send a request whose body comes in pieces, framed already, and wait for the head of its answer.
+
+        A refusal that comes before the last piece ends the sending, and the connection with it.
+        """
+        transport = self._begin()
+        self._sending = True
+        transport.write(head)
+        async for piece in pieces:
+            transport.write(piece)
+            while self._full and self.status < _REFUSAL:
+                await self._wait()
+            if self.status >= _REFUSAL or self.transport is None:
+                break
+        else:
+            self._sending = False
+        while not self.status:
+            await self._wait()
+
+    def _begin(self) -> asyncio.Transport:
+        """Make ready for a request; raise NoAnswer where the connection is gone."""
+        transport = self.transport
+        if transport is None or not self._complete:
+            raise NoAnswer
+        self._complete = False
+        self.status = self._size = self._head_size = self._fruitless = 0
+        self.headers = {}
+        return transport
 
     async def read(self) -> bytes:
         """Return what has arrived of the body, waiting for something; b"" at its end."""
@@ -122,6 +153,7 @@ class Connection(asyncio.Protocol):
             and self.complete
             and self._failure is None
             and not self._until_eof
+            and not self._sending
             and not transport.is_closing()
             and not transport.get_write_buffer_size()
         )
@@ -174,6 +206,15 @@ class Connection(asyncio.Protocol):
         if self._size > _BUFFER_HIGH and not self._paused and self.transport is not None:
             self._paused = True
             self.transport.pause_reading()
+        self._wake()
+
+    def pause_writing(self) -> None:
+        """Note that much waits to be sent."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """Note that there is room again."""
+        self._full = False
         self._wake()
 
     def eof_received(self) -> bool:

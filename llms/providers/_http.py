@@ -129,7 +129,7 @@ class Response:
 class Endpoint:
     """One upstream origin with its secrets: the place where the network's failures become ours."""
 
-    __slots__ = ("_now", "name", "origin", "path", "pool", "secrets", "settings")
+    __slots__ = ("_now", "authority", "name", "origin", "path", "pool", "secrets", "settings")
 
     def __init__(
         self, settings: ProviderSettings, resources: Resources, *, base_url: str, secrets: tuple[str, ...] = ()
@@ -142,6 +142,9 @@ class Endpoint:
         self.pool: Pool = resources.pool
         self.origin = Origin(parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme])
         self.path = parts.path.rstrip("/")
+        host = f"[{self.origin.host}]" if ":" in self.origin.host else self.origin.host
+        self.authority = host if self.origin.port == _PORTS[parts.scheme] else f"{host}:{self.origin.port}"
+        """What a request names as its Host."""
         self._now = resources.now
 
     def head(self, method: str, path: str, *headers: Mapping[str, str], query: str = "") -> bytes:
@@ -149,11 +152,8 @@ class Endpoint:
 
         Of headers with the same name, however it is written, the last stands, also instead of our Host.
         """
-        origin = self.origin
-        host = f"[{origin.host}]" if ":" in origin.host else origin.host
-        authority = host if origin.port == _PORTS[origin.scheme] else f"{host}:{origin.port}"
         target = f"{self.path}/{path}{'?' + query if query else ''}"
-        by_name = {"host": f"Host: {authority}"}
+        by_name = {"host": f"Host: {self.authority}"}
         by_name |= {name.lower(): f"{name}: {value}" for given in headers for name, value in given.items()}
         lines = [f"{method} {target} HTTP/1.1", *by_name.values()]
         return "".join(f"{line}\r\n" for line in lines).encode("latin-1", "replace")
@@ -174,7 +174,7 @@ class Endpoint:
             except (BrokenAnswer, NotHttp) as failure:
                 raise self.failure(failure) from None
         try:
-            return await self._exchange(await self._connect(), request, body)
+            return await self._exchange(await self.connect(), request, body)
         except (BrokenAnswer, NotHttp) as failure:
             raise self.failure(failure) from None
 
@@ -189,15 +189,17 @@ class Endpoint:
 
     async def refuse(self, response: Response) -> LlmsError:
         """Read a refusal (bounded) and return our error for it."""
+        return error_for(await self.refusal(response))
+
+    async def refusal(self, response: Response) -> Refusal:
+        """Read what an upstream said when it refused, bounded."""
         body = b""
         try:
             while len(body) < _ERROR_BODY_LIMIT and (data := await response.read()):
                 body += data
         except LlmsError:
             body = body[:_ERROR_BODY_LIMIT]
-        return error_for(
-            Refusal(self.name, response.status, body, response.headers, now=self._now(), secrets=self.secrets)
-        )
+        return Refusal(self.name, response.status, body, response.headers, now=self._now(), secrets=self.secrets)
 
     def decode(self, body: bytes) -> Any:
         """Return a JSON body; raise when it is none."""
@@ -225,7 +227,8 @@ class Endpoint:
             return UpstreamTruncated(f"{self.name}: the upstream broke the connection before its answer was complete")
         return UpstreamProtocolError(f"{self.name}: the upstream's answer is not valid HTTP: {failure}")
 
-    async def _connect(self) -> Connection:
+    async def connect(self) -> Connection:
+        """Open a new connection; raise an LlmsError."""
         try:
             async with asyncio.timeout(self.settings.connect_timeout):
                 return await self.pool.connect(self.origin)

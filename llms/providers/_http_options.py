@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from llms.config.masking import is_secret
-from llms.providers._batches import MaxInputs
 
 _PLAIN_URL: Final = re.compile(r"[!-~]+", re.ASCII)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
@@ -23,19 +22,19 @@ _SHORTEST_SECRET: Final = 8
 
 
 class HttpOptions(BaseModel):
-    """What a row says of an upstream that is asked over HTTP."""
+    """What a row says of an upstream that is asked over HTTP; each kind adds its own `base_url`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    base_url: str = Field(description="Where the upstream is.")
     api_key: SecretStr | None = Field(None, description="Sent as a Bearer token; usually ${SOME_API_KEY}.")
     headers: dict[str, str] = Field(default_factory=dict, description="Sent with every request.")
     models: tuple[str, ...] | None = Field(None, description="Model ids to list, instead of asking the upstream.")
-    max_inputs: MaxInputs = None
 
-    @field_validator("base_url")
+    @field_validator("base_url", check_fields=False)
     @classmethod
-    def _http_url(cls, value: str) -> str:
+    def _http_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         try:
             url = urlsplit(value.strip())
             port = url.port
@@ -59,10 +58,11 @@ class HttpOptions(BaseModel):
                 raise ValueError(f"header {name!r} is set for each request by itself: leave it out")
         return value
 
-    @field_validator("api_key")
+    @field_validator("api_key", "token", "session_token", "access_key_id", check_fields=False)
     @classmethod
-    def _plain_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not _HEADER_VALUE.fullmatch(value.get_secret_value()):
+    def _plain_key(cls, value: SecretStr | str | None) -> SecretStr | str | None:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
+        if not _HEADER_VALUE.fullmatch(text):
             raise ValueError("holds characters that no key may hold (a line break?)")
         return value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import Final, Protocol, final
+from typing import Final, final
 
 from llms.protocol.chat import ChatRequest, Chunk
 from llms.protocol.errors import LlmsError, UpstreamProtocolError
@@ -15,20 +15,13 @@ from llms.protocol.refusals import error_for_event, is_error, request_id_of
 from llms.providers._abilities import Abilities
 from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers.base import ProviderSettings
+from llms.providers.several import Asking, as_chats
 
 _ABSENT: Final = frozenset({404, 405, 501})
 """How an endpoint says that it has no such route, or not for this model."""
 _COUNTING: Final = "messages/count_tokens"
 _ABSENT_SECONDS: Final = 600.0
 _MOST_MODELS: Final = 256
-
-
-class Translated(Protocol):
-    """What asks the same upstream for a chat instead."""
-
-    def __call__(self, request: ChatRequest, /, *, stream: bool) -> AsyncGenerator[Chunk, None]:
-        """Yield the chunks of the answer."""
-        ...
 
 
 @final
@@ -43,7 +36,7 @@ class NativeRelay:
         *,
         clock: Callable[[], float],
         stream: bool = True,
-        translated: Translated | None = None,
+        translated: Asking | None = None,
         counting: bytes | None = None,
     ) -> None:
         """Take the head of requests for each dialect that is spoken, and whether answers can be streamed.
@@ -70,7 +63,7 @@ class NativeRelay:
         response = await self._open(request, original, stream=stream)
         if response is None:
             assert self._translated is not None
-            async with aclosing(self._translated(request, stream=stream)) as chunks:
+            async with aclosing(as_chats(self._translated, request, stream=stream)) as chunks:
                 async for chunk in chunks:
                     yield chunk
             return

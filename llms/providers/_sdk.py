@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Thread
@@ -15,7 +15,6 @@ from pydantic import SecretStr
 from yarl import URL
 
 from llms.protocol.chat import ChatRequest
-from llms.protocol.embeddings import EmbeddingRequest
 from llms.protocol.errors import InvalidRequest, UpstreamTimeout
 from llms.providers._sdk_failures import Failures, Unusable
 
@@ -84,15 +83,20 @@ class Built:
     open: bool
     """Any other name is a field of the body too (`**params`)."""
 
-    @property
-    def embedding(self) -> Built | None:
-        """Return the same client as it makes embeddings, their HTTP answer as it came where the SDK shows it."""
-        resource = getattr(self.sdk, "embeddings", None)
-        create = getattr(resource, "create", None)
-        if not callable(create):
+    def method(self, path: str) -> Built | None:
+        """Return the same client as it does something else, say `images.generate`; None where it does not.
+
+        Where the SDK shows the HTTP answer as it came, that is what the method gives.
+        """
+        *parents, last = path.split(".")
+        resource = self.sdk
+        for name in parents:
+            resource = getattr(resource, name, None)
+        found = getattr(resource, last, None)
+        if not callable(found):
             return None
-        shown = getattr(getattr(resource, "with_raw_response", None), "create", None)
-        return Built(self.sdk, shown if callable(shown) else create, *_parameters(create))
+        shown = getattr(getattr(resource, "with_raw_response", None), last, None)
+        return Built(self.sdk, shown if callable(shown) else found, *_parameters(found))
 
     def arguments(self, request: ChatRequest, *, stream: bool, ask_usage: bool) -> dict[str, Any]:
         """Return the arguments that make the SDK send every field of the client, with our model and stream.
@@ -107,11 +111,10 @@ class Built:
         given = {"model": request.model, "messages": request.body.get("messages", []), "stream": stream}
         return {**given, **self._told(fields, hops=request.hops)}
 
-    def arguments_for_vectors(self, request: EmbeddingRequest) -> dict[str, Any]:
-        """Return the arguments of `embeddings.create`, by the same rules."""
-        fields = {name: value for name, value in request.body.items() if name not in ("model", "input")}
-        given = {"model": request.model, "input": request.body["input"]}
-        return {**given, **self._told(fields, hops=request.hops)}
+    def arguments_of(self, body: Mapping[str, Any], *, hops: int, given: Collection[str]) -> dict[str, Any]:
+        """Return the arguments for a body that is no chat, by the same rules; `given` are sent under their own name."""
+        fields = {name: value for name, value in body.items() if name not in given}
+        return {**{name: body[name] for name in given if name in body}, **self._told(fields, hops=hops)}
 
     def _told(self, fields: dict[str, Any], *, hops: int) -> dict[str, Any]:
         """Return the arguments for fields of a body, and for our own header."""

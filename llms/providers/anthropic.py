@@ -41,7 +41,6 @@ class Options(HttpOptions):
     api_key: SecretStr | None = Field(None, description="Sent as x-api-key; usually ${ANTHROPIC_API_KEY}.")
     auth_token: SecretStr | None = Field(None, description="An OAuth token, sent as a Bearer token instead of a key.")
     betas: tuple[str, ...] = Field((), description="Names of beta features to ask for with every request.")
-    max_inputs: None = None
     max_tokens: int | None = Field(None, ge=1, description="Bounds answers that the client does not bound.")
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, final, runtime_checkable
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
 from llms.protocol.local import ModelState
+from llms.protocol.native import Original
+from llms.protocol.passthrough import Passed, PassRequest
 from llms.protocol.progress import Progress
 
 if TYPE_CHECKING:
@@ -28,14 +30,18 @@ __all__ = [
     "ModelInfo",
     "ModelState",
     "NeedsBytes",
+    "PassRequest",
+    "Passed",
     "Provider",
     "ProviderFactory",
     "ProviderSettings",
     "Resources",
     "SupportsClose",
     "SupportsCounting",
+    "SupportsDialects",
     "SupportsEmbeddings",
     "SupportsLoading",
+    "SupportsPassthrough",
     "SupportsSlots",
 ]
 
@@ -68,6 +74,15 @@ class SupportsClose(Protocol):
 
 
 @runtime_checkable
+class SupportsDialects(Protocol):
+    """A provider whose upstream speaks other dialects than chat completions, too."""
+
+    def speaks(self, original: Original, model: str) -> bool:
+        """Tell whether `chat` sends a request to a model on as it stands in the client's dialect."""
+        ...
+
+
+@runtime_checkable
 class SupportsEmbeddings(Protocol):
     """A provider that turns texts into vectors."""
 
@@ -87,6 +102,22 @@ class SupportsCounting(Protocol):
 
     async def count_tokens(self, request: ChatRequest) -> int | None:
         """Return the tokens of a request; None where it cannot tell. Raise an LlmsError; stop when cancelled."""
+        ...
+
+
+@runtime_checkable
+class SupportsPassthrough(Protocol):
+    """A provider that hands other requests on as they are: audio, images, moderations, rankings, files."""
+
+    def passes(self, request: PassRequest) -> bool:
+        """Tell whether the upstream has such a route at all; what it says to the request is another matter."""
+        ...
+
+    async def pass_on(self, request: PassRequest) -> Passed:
+        """Return the answer as soon as its head is there; raise an LlmsError, for a refusal too.
+
+        `request.model` is the upstream's own model id, or empty. Stop the work when cancelled.
+        """
         ...
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from llms.protocol.chat import StreamUsage
+from llms.protocol.passthrough import Area
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class Known:
     headers: Mapping[str, str] = field(default_factory=dict)
     dialects: tuple[str, ...] = ()
     """What it speaks besides chat completions."""
-    max_inputs: int | None = None
-    """Inputs that one request for embeddings may have, where that is fewer than the 2,048 of OpenAI."""
+    passes: tuple[Area, ...] | None = None
+    """What it has besides chats and embeddings; None where that is not known."""
     port: int | None = None
     """A local server's usual port: looked for in the background."""
     hint: str = ""
@@ -42,7 +43,7 @@ class Known:
             **({"api_key": key} if key else {}),
             **({"headers": dict(self.headers)} if self.headers else {}),
             **({"dialects": self.dialects} if self.dialects else {}),
-            **({"max_inputs": self.max_inputs} if self.max_inputs else {}),
+            **({"passes": self.passes} if self.passes is not None else {}),
         }
 
 
@@ -66,7 +67,7 @@ def _hosted(
     stream_usage: StreamUsage | None = "ask",
     also: str | None = None,
     dialects: tuple[str, ...] = (),
-    max_inputs: int | None = None,
+    passes: tuple[Area, ...] | None = None,
 ) -> Known:
     return Known(
         name,
@@ -75,7 +76,7 @@ def _hosted(
         (f"{prefix}_BASE_URL", f"{prefix}_API_BASE"),
         stream_usage,
         dialects=dialects,
-        max_inputs=max_inputs,
+        passes=passes,
         hint=f"export {prefix}_API_KEY=…",
     )
 
@@ -83,24 +84,36 @@ def _hosted(
 KNOWN: Final[Mapping[str, Known]] = {
     row.name: row
     for row in (
-        _hosted("openai", "https://api.openai.com/v1", "OPENAI", dialects=("responses", "completions")),
+        _hosted(
+            "openai",
+            "https://api.openai.com/v1",
+            "OPENAI",
+            dialects=("responses", "completions"),
+            passes=("audio", "images", "moderations", "files"),
+        ),
         _hosted("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC", stream_usage=None),
         _hosted(
             "gemini",
-            "https://generativelanguage.googleapis.com/v1beta/openai",
+            "https://generativelanguage.googleapis.com/v1beta",
             "GEMINI",
+            stream_usage=None,
             also="GOOGLE_API_KEY",
-            max_inputs=100,
         ),
-        _hosted("groq", "https://api.groq.com/openai/v1", "GROQ"),
-        _hosted("mistral", "https://api.mistral.ai/v1", "MISTRAL", stream_usage="native"),
-        _hosted("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK"),
-        _hosted("xai", "https://api.x.ai/v1", "XAI"),
+        _hosted("groq", "https://api.groq.com/openai/v1", "GROQ", passes=("audio", "files")),
+        _hosted(
+            "mistral",
+            "https://api.mistral.ai/v1",
+            "MISTRAL",
+            stream_usage="native",
+            passes=("audio", "moderations", "files"),
+        ),
+        _hosted("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK", passes=()),
+        _hosted("xai", "https://api.x.ai/v1", "XAI", passes=("images",)),
         _hosted("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER"),
-        _hosted("together", "https://api.together.xyz/v1", "TOGETHER"),
+        _hosted("together", "https://api.together.xyz/v1", "TOGETHER", passes=("audio", "images", "rerank", "files")),
         _hosted("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS"),
-        _hosted("perplexity", "https://api.perplexity.ai", "PERPLEXITY", stream_usage="native"),
-        _hosted("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS"),
+        _hosted("perplexity", "https://api.perplexity.ai", "PERPLEXITY", stream_usage="native", passes=()),
+        _hosted("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS", passes=()),
         _hosted("moonshot", "https://api.moonshot.ai/v1", "MOONSHOT"),
         _hosted("nebius", "https://api.studio.nebius.com/v1", "NEBIUS"),
         _hosted("nscale", "https://inference.api.nscale.com/v1", "NSCALE"),
@@ -111,6 +124,7 @@ KNOWN: Final[Mapping[str, Known]] = {
             ("AIREFINERY_API_KEY", "AIR_API_KEY"),
             ("AIREFINERY_BASE_URL", "AIR_BASE_URL"),
             headers={"sdk_version": "1.33.2"},
+            passes=("audio", "images", "moderations"),
             hint="export AIREFINERY_API_KEY=…",
         ),
         Known(
@@ -118,11 +132,12 @@ KNOWN: Final[Mapping[str, Known]] = {
             "http://127.0.0.1:11434/v1",
             url_variables=("OLLAMA_BASE_URL",),
             dialects=("messages",),
+            passes=(),
             port=11434,
         ),
-        Known("lmstudio", "http://127.0.0.1:1234/v1", dialects=("messages",), port=1234),
-        Known("llama-server", "http://127.0.0.1:8080/v1", dialects=("messages",), port=8080),
-        Known("vllm", "http://127.0.0.1:8000/v1", port=8000),
+        Known("lmstudio", "http://127.0.0.1:1234/v1", dialects=("messages",), passes=(), port=1234),
+        Known("llama-server", "http://127.0.0.1:8080/v1", dialects=("messages",), passes=("rerank",), port=8080),
+        Known("vllm", "http://127.0.0.1:8000/v1", passes=("audio", "rerank"), port=8000),
     )
 }
 

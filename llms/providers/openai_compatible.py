@@ -14,13 +14,15 @@ from llms.protocol.embeddings import EmbeddingRequest, Embeddings
 from llms.protocol.errors import UpstreamProtocolError
 from llms.protocol.fold import unfold
 from llms.protocol.native import Original
+from llms.protocol.passthrough import Passed, PassRequest
 from llms.protocol.refusals import error_for_event, is_error, request_id_of
 from llms.protocol.stream import ChunkReader
 from llms.providers._abilities import Abilities
-from llms.providers._batches import Batches, answer_limit, answered
+from llms.providers._batches import Batches, MaxInputs, answer_limit, answered
 from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers._http_options import HttpOptions, secrets_of
 from llms.providers._native import NativeRelay
+from llms.providers._passing import Passes, Passing
 from llms.providers._plainer import Plainer
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
 
@@ -38,6 +40,8 @@ class Options(HttpOptions):
     dialects: tuple[Literal["responses", "messages", "completions"], ...] = Field(
         (), description="What the endpoint speaks besides chat completions, below base_url: such requests pass as is."
     )
+    max_inputs: MaxInputs = None
+    passes: Passes = None
 
 
 @final
@@ -78,10 +82,8 @@ class OpenAICompatible:
         )
         self._plainer = Plainer(clock=resources.clock)
         self._batches = Batches(options.max_inputs, send=self._embed, clock=resources.clock)
-
-    def speaks(self, original: Original, model: str) -> bool:
-        """Tell whether a request to a model is sent on as its client wrote it."""
-        return self._native.speaks(original, model)
+        plain = {name: value for name, value in headers.items() if name != "Content-Type"}
+        self._passing = Passing(self._endpoint, options.passes, headers=(plain, options.headers), query=query)
 
     def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
         """Return the upstream's chunks, or its whole answer as one; in the client's own dialect where it speaks it."""
@@ -89,6 +91,10 @@ class OpenAICompatible:
         if original is not None and self._native.speaks(original, request.model):
             return self._native.chat(request, original, stream=stream)
         return self._chat(request, stream=stream)
+
+    def speaks(self, original: Original, model: str) -> bool:
+        """Tell whether a request can be sent as it stands."""
+        return self._native.speaks(original, model)
 
     async def _chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Chunk, None]:
         response = await self._open(request, stream=stream)
@@ -124,6 +130,14 @@ class OpenAICompatible:
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Return the upstream's vectors as they came."""
         return await self._batches.ask(request)
+
+    def passes(self, request: PassRequest) -> bool:
+        """Tell whether the row lets such requests through."""
+        return self._passing.passes(request)
+
+    async def pass_on(self, request: PassRequest) -> Passed:
+        """Return the upstream's answer as it comes."""
+        return await self._passing.pass_on(request)
 
     async def models(self) -> Sequence[ModelInfo]:
         """List the configured models, or ask the upstream; lists of any shape in use are understood."""

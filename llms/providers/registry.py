@@ -21,6 +21,9 @@ ENTRY_POINTS: Final = "llms.providers"
 BUILT_IN: Final[Mapping[str, str]] = {
     "openai_compatible": "llms.providers.openai_compatible:OpenAICompatible",
     "anthropic": "llms.providers.anthropic:Anthropic",
+    "azure": "llms.providers.azure:Azure",
+    "bedrock": "llms.providers.bedrock:Bedrock",
+    "gemini": "llms.providers.gemini:Gemini",
     "sdk": "llms.providers.sdk:SdkProvider",
     "llama_cpp": "llms.providers.llama_cpp:LlamaCpp",
     "echo": "llms.providers.echo:Echo",

@@ -20,6 +20,7 @@ from llms.protocol.chat import ChatRequest, Chunk, ModelInfo, StreamUsage
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
 from llms.protocol.errors import LlmsError, NotSupported, UpstreamProtocolError
 from llms.protocol.fold import unfold
+from llms.protocol.passthrough import Passed, PassRequest
 from llms.protocol.refusals import error_for_event, request_id_of
 from llms.protocol.stream import ChunkReader
 from llms.providers._abilities import Abilities, Asking
@@ -27,6 +28,7 @@ from llms.providers._batches import Batches, MaxInputs, answer_limit, answered
 from llms.providers._sdk import Built, SdkClient, hidden, let_go, secrets_of
 from llms.providers._sdk_failures import Failures
 from llms.providers._sdk_objects import as_object, listed
+from llms.providers._sdk_passing import SdkPassing
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
 
 _CLIENT: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -78,6 +80,7 @@ class SdkProvider:
         self._models = options.models
         self._failures = Failures(settings.name, options.client, secrets=secrets_of(options.options), now=resources.now)
         self._client = SdkClient(options.client, options.options, failures=self._failures)
+        self._passing = SdkPassing(self._client, self._failures, limit=settings.max_answer)
 
     async def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
         """Yield the SDK's chunks, or its whole answer as one."""
@@ -100,6 +103,14 @@ class SdkProvider:
         """Return the vectors that the SDK's `embeddings.create` gives."""
         return await self._batches.ask(request)
 
+    def passes(self, request: PassRequest) -> bool:
+        """Tell whether an SDK may have a method for such requests."""
+        return self._passing.passes(request)
+
+    async def pass_on(self, request: PassRequest) -> Passed:
+        """Return the answer of the SDK's own method."""
+        return await self._passing.pass_on(request)
+
     async def models(self) -> Sequence[ModelInfo]:
         """List the configured models, or ask the SDK."""
         if self._models is not None:
@@ -120,11 +131,12 @@ class SdkProvider:
         raise error
 
     async def _embed(self, request: EmbeddingRequest) -> Embeddings:
-        client = (await self._client.built()).embedding
+        client = (await self._client.built()).method("embeddings.create")
         if client is None:
             raise NotSupported(f"{self._name}: the SDK of this model has no embeddings.create")
+        body = {**request.body, "model": request.model}
         try:
-            found = client.create(**client.arguments_for_vectors(request))
+            found = client.create(**client.arguments_of(body, hops=request.hops, given=("model", "input")))
             return self._embeddings(await found if inspect.isawaitable(found) else found, request)
         except Exception as failure:
             error = self._failures.error(failure)

@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 from llms.protocol.errors import (
     ContextLengthExceeded,
     LlmsError,
+    NotSupported,
     QueueFull,
     UpstreamAuthenticationFailed,
     UpstreamError,
@@ -147,7 +148,7 @@ def falls_back(error: LlmsError) -> bool:
     """Tell whether another target may do better."""
     if isinstance(error, UpstreamRejected):
         return error.http_status in (401, 403, 404) or error.code == "insufficient_quota" or retries_same(error)
-    return isinstance(error, UpstreamError | QueueFull)
+    return isinstance(error, UpstreamError | QueueFull | NotSupported)
 
 
 def retries_same(error: LlmsError) -> bool:

@@ -18,7 +18,7 @@ BYTES_PER_SECOND: Final = 256 * 1024
 
 async def read_json(request: web.Request, services: Services, *, limit: int | None = None) -> bytes:
     """Return the body of a request that must be JSON, at most `limit` bytes (server.max_body); raise an LlmsError."""
-    _check_framing(request)
+    check_framing(request)
     _check_type(request)
     limit = services.config.server.max_body if limit is None else limit
     length = request.content_length
@@ -26,19 +26,29 @@ async def read_json(request: web.Request, services: Services, *, limit: int | No
         raise too_large(limit)
     try:
         if "Expect" in request.headers:
-            await _let_come(request)
+            await let_come(request)
         if request.content.is_eof():
             return _checked(request.content.read_nowait(), limit)
         return await _gather(request, limit)
     except web.RequestPayloadError:
-        raise InvalidRequest("The body breaks off before its announced end.", code=INVALID_HTTP) from None
+        raise broken_off() from None
     except TimeoutError:
-        raise InvalidRequest("The body did not arrive in time.", code="request_timeout", status=408) from None
+        raise too_late() from None
 
 
 def too_large(limit: int) -> RequestTooLarge:
     """Return the error for a body over the limit."""
     return RequestTooLarge(f"The body is larger than {limit} bytes; server.max_body bounds those of chats.")
+
+
+def broken_off() -> InvalidRequest:
+    """Return the error for a body that is shorter than announced."""
+    return InvalidRequest("The body breaks off before its announced end.", code=INVALID_HTTP)
+
+
+def too_late() -> InvalidRequest:
+    """Return the error for a body that takes too long."""
+    return InvalidRequest("The body did not arrive in time.", code="request_timeout", status=408)
 
 
 def _checked(body: bytes, limit: int) -> bytes:
@@ -47,7 +57,7 @@ def _checked(body: bytes, limit: int) -> bytes:
     return body
 
 
-async def _let_come(request: web.Request) -> None:
+async def let_come(request: web.Request) -> None:
     """Tell a client that asked before sending its body to go on: nothing speaks against the request so far."""
     if request.headers["Expect"].strip().lower() != "100-continue":
         raise InvalidRequest("The only expectation that is met here is 100-continue.", code=INVALID_HTTP, status=417)
@@ -71,7 +81,8 @@ async def _gather(request: web.Request, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _check_framing(request: web.Request) -> None:
+def check_framing(request: web.Request) -> None:
+    """Refuse a body whose end is told in a way that is not read here."""
     coding = request.headers.get("Transfer-Encoding")
     if coding is not None and coding.strip().lower() != "chunked":
         raise InvalidRequest("The only Transfer-Encoding that is read here is chunked.", code=INVALID_HTTP)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from llms.server.access import Door, Handler
@@ -9,6 +11,7 @@ from llms.server.api_routes import add_api_routes
 from llms.server.chat import Chat
 from llms.server.embeddings import Embeddings
 from llms.server.generate import Generate
+from llms.server.media_routes import add_media_routes
 from llms.server.message_routes import add_message_routes
 from llms.server.models import Models
 from llms.server.openapi import OpenApi
@@ -49,6 +52,7 @@ def add_routes(app: web.Application, services: Services) -> None:
         route("GET", f"{v1}/models/{{id:.+}}", models.get)
 
     add_message_routes(route, services)
+    add_media_routes(route, services)
 
     route("POST", "/generate", generate.post)
     route("POST", "/generate/stream", generate.post_stream)
@@ -62,11 +66,15 @@ def add_routes(app: web.Application, services: Services) -> None:
     add_api_routes(route, services)
 
     if services.ui:
-        ui = Ui()
-        route("GET", "/", ui.index, public=PUBLIC)
-        route("GET", "/ui/{path:.+}", ui.file, public=PUBLIC)
-
+        _add_page(route)
     _add_rest(app, door)
+
+
+def _add_page(route: Callable[..., None]) -> None:
+    """Fill in the page and its files."""
+    ui = Ui()
+    route("GET", "/", ui.index, public=PUBLIC)
+    route("GET", "/ui/{path:.+}", ui.file, public=PUBLIC)
 
 
 def _add_rest(app: web.Application, door: Door) -> None:

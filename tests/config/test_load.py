@@ -124,6 +124,7 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         "port": 8000,
         "workers": 1,
         "max_body": 64 * 2**20,
+        "max_upload": 512 * 2**20,
         "drain": 30.0,
         "allowed_hosts": (),
         "cors_origins": (),

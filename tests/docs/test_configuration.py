@@ -15,7 +15,10 @@ from llms.config.load import loads
 from llms.config.model import SECTIONS, Config, ModelRow, Target
 from llms.providers import registry
 from llms.providers.anthropic import Options as AnthropicOptions
+from llms.providers.azure import Options as AzureOptions
+from llms.providers.bedrock import Options as BedrockOptions
 from llms.providers.echo import Options as EchoOptions
+from llms.providers.gemini import Options as GeminiOptions
 from llms.providers.known import KNOWN
 from llms.providers.llama_cpp import ModelOptions
 from llms.providers.llama_cpp import Options as LlamaOptions
@@ -27,6 +30,9 @@ PAGE = "docs/CONFIGURATION.md"
 OPTIONS: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
     "openai_compatible": (CompatibleOptions, {"base_url": "http://127.0.0.1/v1"}),
     "anthropic": (AnthropicOptions, {}),
+    "azure": (AzureOptions, {"base_url": "http://127.0.0.1"}),
+    "bedrock": (BedrockOptions, {"region": "us-east-1", "api_key": "k"}),
+    "gemini": (GeminiOptions, {}),
     "sdk": (SdkOptions, {"client": "openai:AsyncOpenAI"}),
     "llama_cpp": (LlamaOptions, {}),
     "echo": (EchoOptions, {}),
@@ -136,7 +142,8 @@ EXCERPTS = [block for page in PAGES for block in blocks(page) if block.test == "
 
 
 def test_there_are_excerpts() -> None:
-    assert {block.page for block in EXCERPTS} >= {"README.md", PAGE}
+    providers = {f"docs/providers/{page}.md" for page in ("anthropic", "azure", "bedrock", "gemini")}
+    assert {block.page for block in EXCERPTS} == {"README.md", PAGE, *providers}
 
 
 @pytest.mark.parametrize("block", EXCERPTS, ids=lambda block: block.page)

@@ -227,6 +227,20 @@ class TestNative:
 
         assert got.content[0].text == "Hello"
 
+    async def test_what_only_anthropic_does_goes_to_the_target_that_can(self) -> None:
+        async with FakeUpstream() as theirs, FakeUpstream() as chats:
+            theirs.script(text_reply("Found."))
+            text = (
+                f'providers:\n  a: {{type: openai_compatible, base_url: "{chats.url}"}}\n'
+                f'  b: {{type: anthropic, base_url: "{theirs.url}"}}\n'
+                "models:\n  m: {targets: [a/other, b/claude-fake]}\n"
+            )
+            async with serving(text) as proxy, client_of(proxy) as client:
+                tools: Any = [{"type": "web_search_20250305", "name": "web_search"}]
+                got = await _asked(client, stream=True, tools=tools)
+
+        assert (got.content[0].text, chats.chats) == ("Found.", [])
+
     async def test_an_error_in_the_middle_raises(self) -> None:
         overload = messages.event("error", error={"type": "overloaded_error", "message": "Overloaded"})
         async with native(messages.stream(messages.start(), text_block(0, ["Hello"]), overload)) as (_, _up, client):

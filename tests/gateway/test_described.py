@@ -56,7 +56,9 @@ def test_a_price_says_since_when_and_an_old_one_is_none() -> None:
     ("row", "place"),
     [
         ("{type: openai, api_key: k}", "https://api.openai.com/v1"),
-        ("{type: gemini, api_key: k}", "https://generativelanguage.googleapis.com/v1beta/openai"),
+        ("{type: gemini, api_key: k}", "https://generativelanguage.googleapis.com/v1beta"),
+        ("{type: azure, api_key: k, base_url: 'https://a.openai.azure.com'}", "https://a.openai.azure.com"),
+        ("{type: bedrock, api_key: k, region: us-east-1}", "aws"),
         ("{type: openai, api_key: k, base_url: 'http://127.0.0.1:9/v1'}", ""),
         ("{type: openai_compatible, base_url: 'https://eu.example.com:444/v1'}", "https://eu.example.com/v1"),
         ("{type: openai_compatible, base_url: 'http://[::1]:9/v1'}", ""),

@@ -25,6 +25,8 @@ class Made(Setup):
 class TestContract(Made, ProviderContract):
     """All that every provider must hold."""
 
+    makes_embeddings = True
+
 
 async def heard(provider, messages):
     async with contextlib.aclosing(provider.chat(ChatRequest({"messages": messages}, "echo"))) as chunks:

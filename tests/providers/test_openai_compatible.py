@@ -19,6 +19,8 @@ from tests.providers.relayed import Made, made, said
 class TestContract(Made, ProviderContract):
     """All that every provider must hold."""
 
+    makes_embeddings = True
+
 
 class TestTranscripts:
     @pytest.mark.parametrize("framing", ["chunked", "close", "length"])

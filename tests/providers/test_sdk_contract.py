@@ -9,5 +9,7 @@ from tests.providers.sdk_chats import OPENAI, provider
 
 
 class TestOpenAI(ProviderContract):
+    makes_embeddings = True
+
     async def provider(self, upstream: FakeUpstream) -> Provider:
         return provider(OPENAI, {"api_key": self.key, "base_url": upstream.url})

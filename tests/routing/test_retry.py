@@ -74,6 +74,7 @@ KINDS = [
     (errors.UpstreamRejected("bad field", status=422), False, False),
     (errors.UpstreamRejected("too large", status=413), False, False),
     (errors.QueueFull("full"), False, True),
+    (errors.NotSupported("not this model"), False, True),
     (errors.RateLimited("the client's key"), False, False),
     (errors.InvalidRequest("bad"), False, False),
     (errors.ContextLengthExceeded("too long"), False, False),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from llms.protocol.chat import Usage
+from llms.protocol.errors import NotSupported
 from llms.testing.answers import Answer, Script
 from llms.testing.fake_upstream import FakeUpstream, answer, body, cut, error, head, raw, stall, wait
 from llms.testing.seen import Seen
@@ -222,6 +223,13 @@ class Mute:
         return []
 
 
+class Unable(Mute):
+    """A provider that makes embeddings, but not with the model that it is asked for."""
+
+    async def embed(self, request: Any) -> Any:
+        raise NotSupported(f"{self.name}: no vectors")
+
+
 def muted(proxy: Any, *names: str) -> None:
     """Take the embeddings away from some providers of a running proxy."""
     for name in names:
@@ -238,6 +246,23 @@ async def test_a_target_without_embeddings_is_left_out() -> None:
             assert vectors_of(reply) == [vector("text")]
             assert (reply.headers["x-llms-provider"], reply.headers["x-llms-attempts"]) == ("second", "1")
             assert not first.chats
+
+
+async def test_a_target_that_finds_out_that_it_has_none_is_passed_over() -> None:
+    async with FakeUpstream() as first, FakeUpstream() as second:
+        second.on(embedder())
+        async with serving(TWO.format(first=first, second=second)) as proxy:
+            members: Any = proxy.engine.gateway.fleet.members
+            members["first"].provider = Unable("first")
+            reply = await embed(proxy, asked())
+            [ended] = await proxy.all_ended(1)
+            members["second"].provider = Unable("second")
+            nobody = await embed(proxy, asked())
+
+    assert (reply.status, reply.headers["x-llms-provider"]) == (200, "second")
+    assert (ended.fallbacks, ended.outcome) == (1, "ok")
+    assert nobody.status == 501
+    assert "second: no vectors" in assert_envelope(nobody, code="not_supported")["message"]
 
 
 async def test_where_no_target_has_embeddings_those_that_have_are_named() -> None:

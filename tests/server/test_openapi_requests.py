@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from llms.protocol.dialects.completions.dialect import CompletionsDialect
 from llms.protocol.dialects.generate import GenerateDialect
 from llms.protocol.embeddings import parse_embeddings
 from llms.protocol.errors import LlmsError
@@ -24,6 +25,7 @@ VALUES: list[Any] = [
 BODIES: dict[str, dict[str, Any]] = {
     "EmbeddingRequest": {"model": "m", "input": "x"},
     "GenerateRequest": {"prompt": "x", "model": "m"},
+    "CompletionRequest": {"prompt": "x", "model": "m"},
 }
 PROMPT = GenerateDialect(default_model=lambda: "m")
 
@@ -32,7 +34,15 @@ def _generate(raw: bytes) -> Any:
     return PROMPT.parse(raw, request_id="", hops=0, stream=False)
 
 
-READERS: dict[str, Callable[[bytes], Any]] = {"EmbeddingRequest": parse_embeddings, "GenerateRequest": _generate}
+def _complete(raw: bytes) -> Any:
+    return CompletionsDialect().parse(raw, request_id="", hops=0, stream=None)
+
+
+READERS: dict[str, Callable[[bytes], Any]] = {
+    "EmbeddingRequest": parse_embeddings,
+    "GenerateRequest": _generate,
+    "CompletionRequest": _complete,
+}
 
 
 def _bodies(name: str) -> Iterator[dict[str, Any]]:
@@ -67,7 +77,8 @@ def _is_taken(name: str, body: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("request_body", "name"), [("Embeddings", "EmbeddingRequest"), ("Generate", "GenerateRequest")]
+    ("request_body", "name"),
+    [("Embeddings", "EmbeddingRequest"), ("Generate", "GenerateRequest"), ("Completion", "CompletionRequest")],
 )
 def test_examples_of_requests_are_taken(request_body: str, name: str) -> None:
     content = DOCUMENT["components"]["requestBodies"][request_body]["content"]["application/json"]
@@ -95,10 +106,44 @@ async def test_embeddings_are_as_described(path: str, form: str) -> None:
             await check(answer, "POST", path)
 
 
+@pytest.mark.parametrize("path", ["/v1/completions", "/completions"])
+async def test_a_completion_is_as_described(path: str) -> None:
+    sent = {"model": "up/fake-model", "prompt": ["a", "b"], "logprobs": 1}
+    async with FakeUpstream() as upstream, running(upstream=upstream.url) as client:
+        upstream.script(whole())
+        async with client.post(path, json=sent) as answer:
+            assert answer.status == 200
+            await check(answer, "POST", path)
+
+
+async def test_a_stream_of_a_completion_is_as_described() -> None:
+    async with FakeUpstream() as upstream, running(upstream=upstream.url) as client:
+        upstream.script(text_stream())
+        sent = {"model": "up/fake-model", "prompt": "x", "stream": True}
+        async with client.post("/v1/completions", json=sent) as answer:
+            found = [json.loads(data) for data in events_of(await answer.read()) if data != b"[DONE]"]
+
+    assert found
+    for item in found:
+        assert not problems("Completion", item)
+
+
+@pytest.mark.parametrize("path", ["/v1/audio/speech", "/images/generations", "/v1/moderations", "/rerank"])
+async def test_what_is_passed_on_is_as_described(path: str) -> None:
+    async with FakeUpstream() as upstream, running(upstream=upstream.url) as client:
+        upstream.script(whole())
+        async with client.post(path, json={"model": "up/fake-model"}) as answer:
+            assert answer.status == 200
+            await check(answer, "POST", path)
+        async with client.get("/v1/files") as answer:
+            assert answer.status == 200
+            await check(answer, "GET", "/v1/files")
+
+
 FAILURES: list[tuple[int, Script]] = [(400, error(400)), (429, error(429)), (502, error(401)), (500, error(500))]
 
 
-@pytest.mark.parametrize("path", ["/v1/embeddings", "/generate", "/generate/stream"])
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/generate", "/generate/stream", "/v1/completions"])
 @pytest.mark.parametrize(("status", "script"), FAILURES, ids=range(len(FAILURES)))
 async def test_a_failure_is_as_described(path: str, status: int, script: Script) -> None:
     async with FakeUpstream() as upstream, running(upstream=upstream.url) as client:

@@ -21,6 +21,7 @@ from llms.testing.answers import (
     text_stream,
     tool_stream,
     usage_of,
+    vectors,
     whole_tools,
 )
 from llms.testing.fake_upstream import FakeUpstream
@@ -102,6 +103,10 @@ class Scripts:
     def script_models(self, upstream: FakeUpstream, ids: Sequence[str]) -> None:
         """List these models."""
         upstream.models(ids)
+
+    def script_vectors(self, upstream: FakeUpstream) -> None:
+        """Make embeddings: vectors of one length, the same for the same text and no other."""
+        upstream.on(vectors)
 
     def asked(self, seen: Seen) -> tuple[str, str]:
         """Return the model and the text of the last message that a request asked for."""

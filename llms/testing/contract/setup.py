@@ -54,6 +54,8 @@ class Setup(Scripts):
     keeps_unknown_fields: ClassVar[bool] = True
     skips_malformed: ClassVar[bool] = True
     """Malformed events are left out and counted, instead of ending the stream with an error."""
+    makes_embeddings: ClassVar[bool] = False
+    """The provider has `embed`, and `script_vectors` says how its upstream tells vectors."""
     lists_upstream_models: ClassVar[bool] = True
     """`models()` asks the upstream."""
 

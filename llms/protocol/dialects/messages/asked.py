@@ -50,9 +50,9 @@ class AskedChat(Mapping[str, Any]):
 
 def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return the body of a chat; raise InvalidRequest naming the client's field."""
-    for name in _NATIVE_ONLY:
-        if asked.get(name):
-            raise native_only(name)
+    refusal = refusal_of(asked)
+    if refusal is not None:
+        raise refusal
     if asked.get("max_tokens") is not None and asked["max_tokens"] < 1:
         refuse("max_tokens", "an integer of at least 1", asked["max_tokens"])
     chat: dict[str, Any] = {"model": asked["model"]}
@@ -71,6 +71,17 @@ def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     return chat
 
 
+def refusal_of(asked: Mapping[str, Any]) -> InvalidRequest | None:
+    """Return why only a target that speaks Messages can take a request; None where a chat does."""
+    for name in _NATIVE_ONLY:
+        if asked.get(name):
+            return native_only(name)
+    for at, tool in enumerate(asked.get("tools") or ()):
+        if isinstance(tool, dict) and tool.get("type") not in (None, "custom"):
+            return native_only(f"tools[{at}]")
+    return None
+
+
 def native_only(where: str) -> InvalidRequest:
     """Return the error for what no translation can give."""
     return InvalidRequest(
@@ -83,8 +94,6 @@ def native_only(where: str) -> InvalidRequest:
 def _tools(asked: Mapping[str, Any]) -> dict[str, Any]:
     tools = []
     for at, tool in enumerate(objects(asked.get("tools") or [], "tools")):
-        if tool.get("type") not in (None, "custom"):
-            raise native_only(f"tools[{at}]")
         schema = tool.get("input_schema")
         if not isinstance(schema, dict):
             refuse(f"tools[{at}].input_schema", "an object", schema)

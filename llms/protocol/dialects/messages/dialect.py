@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, final
 from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Completion
 from llms.protocol.dialects import Dialect, Telling, Told
-from llms.protocol.dialects.messages.asked import AskedChat
+from llms.protocol.dialects.messages.asked import AskedChat, refusal_of
 from llms.protocol.dialects.messages.checks import objects, refuse
 from llms.protocol.dialects.messages.details import signed_only
 from llms.protocol.dialects.messages.telling import MessagesTelling
@@ -67,7 +67,7 @@ class MessagesDialect:
             body.get("stream") is True if stream is None else stream,
             hops=hops,
             request_id=request_id,
-            original=Original("messages", sent, self._headers),
+            original=Original("messages", sent, self._headers, refusal_of(body)),
         )
 
     def whole(self, completion: Completion, told: Told, /) -> bytes:

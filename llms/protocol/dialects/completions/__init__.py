@@ -1,0 +1,1 @@
+"""OpenAI's legacy completions: prompts in, texts out."""

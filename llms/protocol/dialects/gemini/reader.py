@@ -1,0 +1,95 @@
+"""The bytes of a Gemini answer, read by read, as chunks."""
+
+from __future__ import annotations
+
+from typing import Any, Final, final
+
+from llms.protocol import json
+from llms.protocol.chat import Chunk, ChunkObject
+from llms.protocol.dialects.gemini.answer import Answer, has_answer
+from llms.protocol.dialects.gemini.errors import error_in
+from llms.protocol.errors import LlmsError, UpstreamProtocolError
+from llms.protocol.refusals import is_error
+from llms.protocol.sse import Decoder, Event, EventTooLong
+
+_END: Final = b"[DONE]"
+
+
+@final
+class AnswerReader:
+    """Translate events as they come; the end of the body is the end of the answer.
+
+    After a feed, `error` holds why the answer ended early; the chunk returned came before it.
+    """
+
+    __slots__ = ("_answer", "_decoder", "_provider", "_secrets", "_skipped", "error")
+
+    def __init__(self, answer: Answer, *, provider: str, max_event: int, secrets: tuple[str, ...] = ()) -> None:
+        """Take what translates, and the provider's name and secrets for messages; `max_event` is in bytes."""
+        self._answer = answer
+        self._decoder = Decoder(max_event=max_event)
+        self._provider = provider
+        self._secrets = secrets
+        self._skipped = 0
+        self.error: LlmsError | None = None
+
+    def feed(self, data: bytes) -> Chunk | None:
+        """Return what one read completed; None when it completed nothing."""
+        try:
+            events = self._decoder.feed(data)
+        except EventTooLong as problem:
+            self.error = UpstreamProtocolError(f"{self._provider}: {problem}")
+            return None
+        return self._chunk(self._objects(events))
+
+    def close(self) -> Chunk | None:
+        """Return what the end of the body completed, and the usage."""
+        objects = self._objects(self._decoder.close())
+        ending = None if self.error else self._answer.ending()
+        return self._chunk([*objects, ending] if ending else objects)
+
+    def whole(self, body: bytes) -> Chunk | None:
+        """Return a body that is one answer, or the list of events that a stream is without `alt=sse`."""
+        try:
+            found = json.loads(body)
+        except ValueError:
+            self.error = UpstreamProtocolError(f"{self._provider}: the upstream's answer is not JSON")
+            return None
+        objects: list[ChunkObject] = []
+        for item in found if isinstance(found, list) else [found]:
+            if self.error is None and (is_error(item) or has_answer(item)):
+                objects += self._read(item)
+        if self.error is None and not objects:
+            self.error = UpstreamProtocolError(f"{self._provider}: the upstream's answer holds no candidates")
+        ending = None if self.error else self._answer.ending()
+        return self._chunk([*objects, ending] if ending else objects)
+
+    def _objects(self, events: list[Event]) -> list[ChunkObject]:
+        objects: list[ChunkObject] = []
+        for _, data in events:
+            if self.error is not None:
+                break
+            try:
+                item = json.loads(data)
+            except ValueError:
+                item = None
+            if is_error(item) or has_answer(item):
+                objects += self._read(item)
+            elif data.strip() != _END:
+                self._skipped += 1
+        return objects
+
+    def _read(self, item: Any) -> list[ChunkObject]:
+        if is_error(item):
+            self.error = error_in(item, provider=self._provider, secrets=self._secrets)
+            return []
+        objects = self._answer.objects(item)
+        self.error = self._answer.error
+        return objects
+
+    def _chunk(self, objects: list[ChunkObject]) -> Chunk | None:
+        if not objects:
+            return None
+        chunk = Chunk(objects)
+        chunk.skipped, self._skipped = self._skipped, 0
+        return chunk

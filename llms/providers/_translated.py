@@ -1,0 +1,70 @@
+"""Answers in a dialect that is not OpenAI's: read as they come, translated, and let go whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Protocol
+
+from llms.protocol.chat import Chunk
+from llms.protocol.errors import LlmsError
+from llms.protocol.refusals import request_id_of
+from llms.providers._http import BROKEN, Endpoint, Response
+
+
+class Reader(Protocol):
+    """What turns the bytes of one answer into chunks; pure, so it tells errors instead of raising them."""
+
+    error: LlmsError | None
+    """Why the answer ended early; the chunk that was returned last came before it."""
+
+    def feed(self, data: bytes) -> Chunk | None:
+        """Return what one read completed; None when it completed nothing."""
+        ...
+
+    def close(self) -> Chunk | None:
+        """Return what the end of the body completed."""
+        ...
+
+    def whole(self, body: bytes) -> Chunk | None:
+        """Return a body that is the whole answer."""
+        ...
+
+
+async def translated(
+    endpoint: Endpoint,
+    send: Callable[[], Awaitable[Response]],
+    reader_of: Callable[[str], Reader],
+    *,
+    stream: bool,
+    streams_as: str,
+    id_header: str = "x-request-id",
+) -> AsyncGenerator[Chunk, None]:
+    """Ask, and yield the answer as it comes or as one chunk, whichever came.
+
+    `reader_of` takes the upstream's id of the request, which `id_header` tells; `streams_as` is the media type of a
+    stream. With `stream=False` an answer is bounded even where it comes as a stream.
+    """
+    response = await send()
+    limit = endpoint.settings.max_answer
+    try:
+        upstream_id = request_id_of({"x-request-id": response.headers.get(id_header, "")}, endpoint.secrets)
+        reader = reader_of(upstream_id)
+        is_stream = response.headers.get("content-type", "").lower().startswith(streams_as)
+        read = response.reader if stream else response.bounded(limit)
+        data = b"-"
+        while data:
+            if is_stream:
+                data = await read()
+                chunk = reader.feed(data) if data else reader.close()
+            else:
+                chunk = reader.whole(await response.whole(limit))
+                data = b""
+            if chunk is not None:
+                chunk.upstream_request_id = upstream_id
+                yield chunk
+            if reader.error is not None:
+                raise reader.error
+    except BROKEN as failure:
+        raise response.broken(failure) from None
+    finally:
+        response.close()

@@ -1,0 +1,152 @@
+"""Audio, images, moderations, rankings and files: handed to an upstream that has them, and its answer handed back."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Final, final
+from urllib.parse import parse_qsl, urlencode
+
+from aiohttp import HttpVersion11, web
+
+from llms.gateway import Relay
+from llms.protocol.errors import InvalidRequest, LlmsError, UnsupportedMediaType, excerpt
+from llms.protocol.multipart import Form, boundary_of
+from llms.protocol.parse import parse_object
+from llms.protocol.passthrough import PassRequest
+from llms.protocol.sse import encode
+from llms.server.access import Access
+from llms.server.body import read_json
+from llms.server.chat import routing_headers
+from llms.server.departure import Departure
+from llms.server.errors import body
+from llms.server.event_stream import STALL_SECONDS
+from llms.server.services import Services
+from llms.server.upload import FormUpload
+
+_FORM: Final = "multipart/form-data"
+_PROVIDER: Final = "provider"
+_HEADER: Final = "x-llms-provider"
+_FILE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,256}", re.ASCII)
+_LONGEST_MODEL: Final = 512
+_KEPT: Final = ("Content-Type", "Content-Disposition")
+_SAFE: Final = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
+"""What an upstream sends must not become a page of ours."""
+
+
+@final
+class Passthrough:
+    """Pass requests on; each to the target of its model, or to the provider that it names."""
+
+    def __init__(self, services: Services) -> None:
+        """Take the gateway."""
+        self._services = services
+
+    async def post(self, request: web.Request, access: Access) -> web.StreamResponse:
+        """Pass on a request with a body of JSON, or with a form."""
+        if _kind(request) == _FORM:
+            return await self._answer(request, access, await self._form(request, access))
+        if request.path.endswith("/files"):
+            raise UnsupportedMediaType(f"Content-Type must be {_FORM}.")
+        fields = parse_object(await read_json(request, self._services))
+        model = fields.get("model")
+        if model is not None and not _is_model(model):
+            raise InvalidRequest(f"`model` must be 1 to {_LONGEST_MODEL} printable characters.", param="model")
+        asked = self._request(request, access, model=model or "")
+        asked = replace(asked, fields=fields, content_type="application/json")
+        return await self._answer(request, access, asked)
+
+    async def file(self, request: web.Request, access: Access) -> web.StreamResponse:
+        """Pass on a request about files that has no body."""
+        name = request.match_info.get("id", "file")
+        if not _FILE_ID.fullmatch(name) or not name.strip("."):
+            raise InvalidRequest(f"{excerpt(name)!r} is no id of a file.", param="id")
+        return await self._answer(request, access, self._request(request, access))
+
+    async def _form(self, request: web.Request, access: Access) -> PassRequest:
+        server = self._services.config.server
+        kind = request.headers["Content-Type"]
+        boundary = boundary_of(kind)
+        is_file = request.path.endswith("/files")
+        upload = FormUpload(request, None if is_file else Form(boundary), limit=server.max_upload)
+        model = await upload.begin(limit=server.max_body)
+        return replace(self._request(request, access, model=model), upload=upload, content_type=kind)
+
+    def _request(self, request: web.Request, access: Access, *, model: str = "") -> PassRequest:
+        query = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True)
+        named = next((value for name, value in query if name == _PROVIDER), request.headers.get(_HEADER, ""))
+        return PassRequest(
+            request.method,
+            request.path.removeprefix("/v1").lstrip("/"),
+            model=model,
+            provider=named,
+            query=urlencode([(name, value) for name, value in query if name != _PROVIDER]),
+            hops=access.hops,
+            request_id=access.request_id,
+        )
+
+    async def _answer(self, request: web.Request, access: Access, asked: PassRequest) -> web.StreamResponse:
+        services = self._services
+        access.reported = True
+        task = services.running.enter(access.request_id)
+        try:
+            with Departure(request, services.gateway.ticker) if asked.upload is not None else nullcontext():
+                relay = await services.gateway.pass_on(asked, route=request.path, key_id=access.caller.key_id)
+            async with relay:
+                return await _relay(request, access, relay)
+        except asyncio.CancelledError:
+            error = services.running.ended(task)
+            if error is None:
+                raise
+            raise error from None
+        finally:
+            services.running.leave(task)
+
+
+async def _relay(request: web.Request, access: Access, relay: Relay) -> web.StreamResponse:
+    told = relay.headers
+    kept = {name: told[name.lower()] for name in _KEPT if name.lower() in told}
+    headers = {**kept, **_SAFE, **access.headers, **routing_headers(relay.exchange)}
+    response = web.StreamResponse(status=relay.status, headers=headers)
+    length = told.get("content-length", "")
+    if length.isdigit() and not relay.is_stream and told.get("content-encoding", "identity") == "identity":
+        response.content_length = int(length)
+    elif request.version < HttpVersion11:
+        response.headers["Connection"] = "close"
+        response.force_close()
+    await response.prepare(request)
+    try:
+        async for data in relay.pieces():
+            await _write(request, response, data)
+    except LlmsError as error:
+        if not relay.is_stream:
+            _cut(request)
+        await _write(request, response, encode(body(error)))
+    await response.write_eof()
+    return response
+
+
+async def _write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
+    """Write to a client; one that takes nothing for long is cut."""
+    try:
+        async with asyncio.timeout(STALL_SECONDS):
+            await response.write(data)
+    except TimeoutError:
+        _cut(request)
+
+
+def _cut(request: web.Request) -> None:
+    """End the connection in the middle of an answer, so that nobody takes it for whole."""
+    if request.transport is not None:
+        request.transport.abort()
+    raise ConnectionResetError("the answer broke off")
+
+
+def _kind(request: web.Request) -> str:
+    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _is_model(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_MODEL and value.isprintable()
