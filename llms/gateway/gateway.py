@@ -13,6 +13,7 @@ import structlog
 from llms.attachments.fetch import Fetcher
 from llms.gateway.answer import Answer, Whole
 from llms.gateway.attaching import Attaching
+from llms.gateway.counting import counted
 from llms.gateway.embedding import Embedded, able, embed
 from llms.gateway.exchange import Exchange
 from llms.gateway.fleet import Fleet, Member
@@ -111,6 +112,10 @@ class Gateway:
         exchange.finished = True
         exchange.end(committed=True)
         return embedded
+
+    async def count_tokens(self, request: ChatRequest) -> int | None:
+        """Return how many tokens a request has; None where no provider of its model counts. Raise an LlmsError."""
+        return await counted(await self.route(request.model), self.fleet, request)
 
     async def pass_on(self, request: PassRequest, *, route: str, key_id: str = "") -> Relay:
         """Return an answer whose head has come; raise an LlmsError when no target gave one."""

@@ -199,6 +199,8 @@ class Usage(NamedTuple):
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     source: Literal["reported", "estimated", "unknown"] = "unknown"
+    written_tokens: int = 0
+    """Tokens of the prompt that were put into the upstream's cache."""
 
     @classmethod
     def of(cls, usage: object) -> Usage | None:
@@ -211,6 +213,7 @@ class Usage(NamedTuple):
             cached_tokens=_count(usage.get("prompt_tokens_details"), "cached_tokens"),
             reasoning_tokens=_count(usage.get("completion_tokens_details"), "reasoning_tokens"),
             source="reported",
+            written_tokens=_count(usage.get("prompt_tokens_details"), "cache_write_tokens"),
         )
 
 

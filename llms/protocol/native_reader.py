@@ -20,13 +20,15 @@ class NativeReader:
     nothing follows. Line ends are LF, whatever they were, and a byte order mark is left out.
     """
 
-    __slots__ = ("_decoder", "_noting", "_provider", "_secrets", "_signs", "done", "error")
+    __slots__ = ("_at_border", "_decoder", "_noting", "_provider", "_secrets", "_signs", "done", "error")
 
     def __init__(self, noting: Noting, *, provider: str, max_event: int, secrets: Collection[str] = ()) -> None:
         """Take what notes; the provider's name and secrets are for error messages, `max_event` is in bytes."""
         self._noting = noting
         self._signs = noting.signs
         self._decoder = Decoder(max_event=max_event)
+        self._at_border = False
+        """The next byte begins an event."""
         self._provider = provider
         self._secrets = secrets
         self.done = False
@@ -35,12 +37,14 @@ class NativeReader:
     def feed(self, data: bytes) -> Native | None:
         """Return what one read completed; None when it completed nothing."""
         text = data
-        if data[-2:] != b"\n\n" or b"\r" in data or not self._decoder.idle:
+        if not self._at_border or data[-2:] != b"\n\n" or b"\r" in data:
             try:
                 text = self._decoder.frames(data)
             except EventTooLong as problem:
                 self.error = UpstreamProtocolError(f"{self._provider}: {problem}")
-            if not text or self.error is not None:
+                return None
+            self._at_border = self._decoder.idle
+            if not text:
                 return None
         for sign in self._signs:
             if sign in text:

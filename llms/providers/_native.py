@@ -19,6 +19,7 @@ from llms.providers.several import Asking, as_chats
 
 _ABSENT: Final = frozenset({404, 405, 501})
 """How an endpoint says that it has no such route, or not for this model."""
+_COUNTING: Final = "messages/count_tokens"
 _ABSENT_SECONDS: Final = 600.0
 _MOST_MODELS: Final = 256
 
@@ -36,11 +37,14 @@ class NativeRelay:
         clock: Callable[[], float],
         stream: bool = True,
         translated: Asking | None = None,
+        counting: bytes | None = None,
     ) -> None:
         """Take the head of requests for each dialect that is spoken, and whether answers can be streamed.
 
-        Where a route turns out to be missing, `translated` is asked instead, for a while.
+        Where a route turns out to be missing, `translated` is asked instead, for a while. `counting` is the head of
+        requests that count the tokens of one in Messages.
         """
+        self._counting = counting
         self._endpoint = endpoint
         self._settings = settings
         self._heads = heads
@@ -48,13 +52,11 @@ class NativeRelay:
         self._abilities = {dialect: Abilities(stream=stream, usage=False, clock=clock) for dialect in heads}
         self._translated = translated
         self._absent: dict[tuple[str, str], float] = {}
-        """When a dialect may be tried again with a model."""
+        """When a route may be tried again with a model."""
 
     def speaks(self, original: Original, model: str) -> bool:
         """Tell whether a request to a model can be sent as it is."""
-        if original.dialect not in self._heads:
-            return False
-        return not self._absent or self._absent.get((original.dialect, model), 0.0) <= self._clock()
+        return original.dialect in self._heads and self._may_try(original.dialect, model)
 
     async def chat(self, request: ChatRequest, original: Original, *, stream: bool) -> AsyncGenerator[Chunk, None]:
         """Yield the upstream's events as they come, or its whole answer."""
@@ -70,7 +72,9 @@ class NativeRelay:
         try:
             if not response.streams(asked=stream):
                 body = await response.whole(self._settings.max_answer)
-                yield _chunk(self._whole(body, original, stream=stream), upstream_id)
+                chunk = Chunk.passed(self._whole(body, original, stream=stream))
+                chunk.upstream_request_id = upstream_id
+                yield chunk
                 return
             if not stream:
                 raise UpstreamProtocolError(f"{self._settings.name}: the upstream streams though it was not asked to")
@@ -79,7 +83,10 @@ class NativeRelay:
                 data = await read()
                 native = reader.feed(data) if data else reader.close()
                 if native is not None:
-                    yield _chunk(native, upstream_id, final=reader.done)
+                    chunk = Chunk.passed(native)
+                    chunk.upstream_request_id = upstream_id
+                    chunk.final = reader.done
+                    yield chunk
                 if reader.error is not None:
                     raise reader.error
                 if not data:
@@ -89,15 +96,36 @@ class NativeRelay:
             native = reader.close(cut=True) if reader.complete else None
             if native is None:
                 raise response.broken(failure) from None
-            yield _chunk(native, upstream_id, final=True)
+            yield Chunk.passed(native)
         finally:
             response.close()
+
+    async def count_tokens(self, request: ChatRequest) -> int | None:
+        """Return the tokens of a request of Messages; None where they cannot be counted."""
+        original, counting = request.original, self._counting
+        if original is None or counting is None or not self._may_try(_COUNTING, request.model):
+            return None
+        async with self._endpoint.request(
+            self._headed(counting, request, original), original.encode(request.model, stream=False)
+        ) as response:
+            if response.status != 200:
+                error = await self._endpoint.refuse(response)
+                if error.http_status in _ABSENT:
+                    self._note_absent(_COUNTING, request.model)
+                raise error
+            told = self._endpoint.decode(await response.whole(self._settings.max_answer))
+        found = told.get("input_tokens") if isinstance(told, dict) else None
+        return found if isinstance(found, int) else None
+
+    def _headed(self, head: bytes, request: ChatRequest, original: Original) -> bytes:
+        """Return the head of one request, with what the client says in headers."""
+        told = "".join(f"{name}: {value}\r\n" for name, value in original.headers).encode("latin-1", "replace")
+        return b"%b%bx-llms-hops: %d\r\n" % (head, told, request.hops + 1)
 
     async def _open(self, request: ChatRequest, original: Original, *, stream: bool) -> Response | None:
         """Send the request, again for a whole answer when streams are refused; None where there is no such route."""
         abilities = self._abilities[original.dialect]
-        told = "".join(f"{name}: {value}\r\n" for name, value in original.headers).encode("latin-1", "replace")
-        head = b"%b%bx-llms-hops: %d\r\n" % (self._heads[original.dialect], told, request.hops + 1)
+        head = self._headed(self._heads[original.dialect], request, original)
         first = asking = abilities.asking(request.model, stream=stream)
         while True:
             response = await self._endpoint.send(head, original.encode(request.model, stream=asking.stream))
@@ -119,10 +147,16 @@ class NativeRelay:
         """Tell whether to ask for a chat instead, and remember it."""
         if self._translated is None or error.http_status not in _ABSENT:
             return False
+        self._note_absent(original.dialect, model)
+        return True
+
+    def _may_try(self, route: str, model: str) -> bool:
+        return not self._absent or self._absent.get((route, model), 0.0) <= self._clock()
+
+    def _note_absent(self, route: str, model: str) -> None:
         if len(self._absent) >= _MOST_MODELS:
             self._absent.clear()
-        self._absent[original.dialect, model] = self._clock() + _ABSENT_SECONDS
-        return True
+        self._absent[route, model] = self._clock() + _ABSENT_SECONDS
 
     def _reader(self, original: Original) -> NativeReader:
         return NativeReader(
@@ -142,10 +176,3 @@ class NativeRelay:
             raise UpstreamProtocolError(f"{self._settings.name}: the upstream's answer is not one of its dialect")
         wire = note.unfold(item, body) if stream else body
         return Native(wire, wire.count(b"\n\n") if stream else 1, note.usage, note.finish, note.complete)
-
-
-def _chunk(native: Native, upstream_id: str, *, final: bool = False) -> Chunk:
-    chunk = Chunk.passed(native)
-    chunk.upstream_request_id = upstream_id
-    chunk.final = final
-    return chunk

@@ -37,6 +37,7 @@ __all__ = [
     "ProviderSettings",
     "Resources",
     "SupportsClose",
+    "SupportsCounting",
     "SupportsDialects",
     "SupportsEmbeddings",
     "SupportsLoading",
@@ -92,6 +93,15 @@ class SupportsEmbeddings(Protocol):
         business, and so are their number and, for vectors of one's own, `request.dimensions`. NotSupported is for
         a model, or a kind of input, that there are no vectors for.
         """
+        ...
+
+
+@runtime_checkable
+class SupportsCounting(Protocol):
+    """A provider that knows how many tokens a request has without answering it."""
+
+    async def count_tokens(self, request: ChatRequest) -> int | None:
+        """Return the tokens of a request; None where it cannot tell. Raise an LlmsError; stop when cancelled."""
         ...
 
 

@@ -91,7 +91,7 @@ KNOWN: Final[Mapping[str, Known]] = {
             dialects=("responses", "completions"),
             passes=("audio", "images", "moderations", "files"),
         ),
-        _hosted("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC"),
+        _hosted("anthropic", "https://api.anthropic.com/v1", "ANTHROPIC", stream_usage=None),
         _hosted(
             "gemini",
             "https://generativelanguage.googleapis.com/v1beta",
@@ -127,9 +127,16 @@ KNOWN: Final[Mapping[str, Known]] = {
             passes=("audio", "images", "moderations"),
             hint="export AIREFINERY_API_KEY=…",
         ),
-        Known("ollama", "http://127.0.0.1:11434/v1", url_variables=("OLLAMA_BASE_URL",), passes=(), port=11434),
-        Known("lmstudio", "http://127.0.0.1:1234/v1", passes=(), port=1234),
-        Known("llama-server", "http://127.0.0.1:8080/v1", passes=("rerank",), port=8080),
+        Known(
+            "ollama",
+            "http://127.0.0.1:11434/v1",
+            url_variables=("OLLAMA_BASE_URL",),
+            dialects=("messages",),
+            passes=(),
+            port=11434,
+        ),
+        Known("lmstudio", "http://127.0.0.1:1234/v1", dialects=("messages",), passes=(), port=1234),
+        Known("llama-server", "http://127.0.0.1:8080/v1", dialects=("messages",), passes=("rerank",), port=8080),
         Known("vllm", "http://127.0.0.1:8000/v1", passes=("audio", "rerank"), port=8000),
     )
 }

@@ -23,6 +23,7 @@ from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers._http_options import HttpOptions, secrets_of
 from llms.providers._native import NativeRelay
 from llms.providers._passing import Passes, Passing
+from llms.providers._plainer import Plainer
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
 
 _LONGEST_ID: Final = 512
@@ -69,9 +70,17 @@ class OpenAICompatible:
         natives: dict[str, bytes] = {
             name: self._endpoint.head("POST", name, headers, options.headers, query=query) for name in options.dialects
         }
+        counting = self._endpoint.head("POST", "messages/count_tokens", headers, options.headers, query=query)
         self._native = NativeRelay(
-            self._endpoint, settings, natives, clock=resources.clock, stream=options.stream, translated=self._chat
+            self._endpoint,
+            settings,
+            natives,
+            clock=resources.clock,
+            stream=options.stream,
+            translated=self._chat,
+            counting=counting if "messages" in natives else None,
         )
+        self._plainer = Plainer(clock=resources.clock)
         self._batches = Batches(options.max_inputs, send=self._embed, clock=resources.clock)
         plain = {name: value for name, value in headers.items() if name != "Content-Type"}
         self._passing = Passing(self._endpoint, options.passes, headers=(plain, options.headers), query=query)
@@ -114,6 +123,10 @@ class OpenAICompatible:
         finally:
             response.close()
 
+    async def count_tokens(self, request: ChatRequest) -> int | None:
+        """Return what the upstream counts, where it speaks Messages."""
+        return await self._native.count_tokens(request)
+
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Return the upstream's vectors as they came."""
         return await self._batches.ask(request)
@@ -147,8 +160,9 @@ class OpenAICompatible:
         return replace(embeddings, upstream_request_id=upstream_id)
 
     async def _open(self, request: ChatRequest, *, stream: bool) -> Response:
-        """Send the request; when the upstream refuses to stream or to tell usage, ask again without."""
+        """Send the request; when the upstream refuses to stream, to tell usage, or a field, ask again without."""
         head = b"%bx-llms-hops: %d\r\n" % (self._chat_head, request.hops + 1)
+        request = self._plainer.of(request)
         first = asking = self._abilities.asking(request.model, stream=stream)
         while True:
             body = request.encode(stream=asking.stream, ask_usage=asking.usage)
@@ -160,10 +174,11 @@ class OpenAICompatible:
                 error = await self._endpoint.refuse(response)
             finally:
                 response.close()
-            less = asking.less(request, error)
+            plainer = self._plainer.after(request, error)
+            less = asking if plainer is not None else asking.less(request, error)
             if less is None:
                 raise error
-            asking = less
+            request, asking = plainer or request, less
 
     def _whole(self, body: bytes, upstream_id: str, *, stream: bool) -> Chunk:
         item = self._endpoint.decode(body)

@@ -20,6 +20,7 @@ ENTRY_POINTS: Final = "llms.providers"
 
 BUILT_IN: Final[Mapping[str, str]] = {
     "openai_compatible": "llms.providers.openai_compatible:OpenAICompatible",
+    "anthropic": "llms.providers.anthropic:Anthropic",
     "azure": "llms.providers.azure:Azure",
     "bedrock": "llms.providers.bedrock:Bedrock",
     "gemini": "llms.providers.gemini:Gemini",

@@ -27,6 +27,8 @@ from llms.server.request_ids import RequestIds
 from llms.server.services import Services
 
 _log = structlog.get_logger()
+ANTHROPIC_VERSION: Final = "anthropic-version"
+"""The header by which clients of Anthropic's API are known."""
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
 _VERSIONS: Final = (HttpVersion11, HttpVersion10)
 _HOPS_LIMIT: Final = 4
@@ -59,17 +61,21 @@ class Door:
         self._services = services
 
     def guard(
-        self, handler: Handler, *, public: bool = False, probe: bool = False
+        self, handler: Handler, *, public: bool = False, probe: bool = False, anthropic: bool = False
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Return a handler for the router; `public` routes need no key.
 
-        A `probe` route answers health checks, too, which call a container by its address.
+        A `probe` route answers health checks, too, which call a container by its address. Errors of an `anthropic`
+        route are worded as Anthropic does, and so is what a client asks that names the version of its API.
         """
         services = self._services
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             started = services.clock()
             headers = own_headers(request, services.ids)
+            theirs = anthropic or ANTHROPIC_VERSION in request.headers
+            if theirs:
+                headers["request-id"] = headers["x-request-id"]
             access = Access(headers["x-request-id"], headers=headers)
             error: LlmsError | None = None
             try:
@@ -77,14 +83,14 @@ class Door:
                 response = await handler(request, access)
             except LlmsError as refused:
                 error = refused
-                response = respond(refused, access.headers)
+                response = respond(refused, access.headers, anthropic=theirs)
             except ConnectionError:
                 raise
             except Exception:
                 _log.exception("request failed", request_id=access.request_id, path=request.path)
                 _refuse_second_answer(request)
                 error = InternalError("The server failed on this request; its log has the cause.")
-                response = respond(error, access.headers)
+                response = respond(error, access.headers, anthropic=theirs)
             if services.draining or (error is not None and _waits_to_send(request)):
                 response.force_close()
             if not access.reported:

@@ -15,6 +15,7 @@ from llms.protocol.dialects.passed import Passed
 from llms.protocol.errors import LlmsError
 from llms.protocol.opt_in import NOTHING, opted_in
 from llms.protocol.progress import Progress
+from llms.protocol.sse import PING
 from llms.server.access import Access
 from llms.server.body import read_json
 from llms.server.event_stream import EventStream
@@ -33,10 +34,11 @@ _CHAT: Final = ChatDialect()
 class Chat:
     """Answer chats of one dialect, streamed and whole."""
 
-    def __init__(self, services: Services, dialect: Dialect = _CHAT) -> None:
-        """Take the gateway and what streams need."""
+    def __init__(self, services: Services, dialect: Dialect = _CHAT, *, ping: bytes = PING) -> None:
+        """Take the gateway and what streams need; a `ping` is what they send in silence."""
         self._services = services
         self._dialect = dialect
+        self._ping = ping
 
     async def post(self, request: web.Request, access: Access) -> web.StreamResponse:
         """Answer as the body's `stream` says."""
@@ -101,6 +103,7 @@ class Chat:
             heartbeat=services.config.defaults.heartbeat,
             tasks=services.tasks,
             ticker=services.gateway.ticker,
+            ping=self._ping,
         )
         if chat.progress is not None:
             created = int(services.now())

@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from llms.protocol import json
+from llms.protocol.dialects.messages import failures
 from llms.protocol.envelope import envelope
 from llms.protocol.errors import (
     LlmsError,
@@ -25,12 +26,15 @@ _CLOSING: Final = frozenset({INVALID_HTTP, "request_timeout"})
 """After these nobody knows what follows on the connection."""
 
 
-def respond(error: LlmsError, headers: Mapping[str, str]) -> web.Response:
-    """Return the answer to a request that failed before the first byte of its answer."""
-    status = error.http_status if 400 <= error.http_status <= 599 else 500
+def respond(error: LlmsError, headers: Mapping[str, str], *, anthropic: bool = False) -> web.Response:
+    """Return the answer to a request that failed before the first byte of its answer.
+
+    Clients of Anthropic's API read errors in its own form only.
+    """
+    status = failures.status_of(error) if anthropic else error.http_status
     response = web.Response(
-        status=status,
-        body=body(error),
+        status=status if 400 <= status <= 599 else 500,
+        body=failures.failure(error, request_id=headers["x-request-id"]) if anthropic else body(error),
         headers={
             "Content-Type": "application/json",
             "X-Content-Type-Options": "nosniff",

@@ -51,10 +51,11 @@ class EventStream:
         ticker: Ticker,
         ping: bytes = PING,
     ) -> None:
-        """Start the silence at once: heartbeats come after every `heartbeat` seconds of it (0: never)."""
+        """Start the silence at once: heartbeats, a `ping` each, come after every `heartbeat` seconds (0: never)."""
         self._request = request
         self._ping = ping
         self.heartbeat = heartbeat
+        self._ping = ping
         self._tasks = tasks
         ticker.add(self)
         self._ticker = ticker

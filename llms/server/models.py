@@ -1,4 +1,4 @@
-"""GET /v1/models and /v1/models/{id}: what may be asked for."""
+"""GET /v1/models and /v1/models/{id}: what may be asked for, in Anthropic's form to those who speak of its version."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from aiohttp import web
 
 from llms.protocol import json
 from llms.protocol.chat import ModelInfo
+from llms.protocol.dialects.messages.listing import model_entry, model_list
 from llms.protocol.errors import ModelNotFound, excerpt
-from llms.server.access import Access
+from llms.server.access import ANTHROPIC_VERSION, Access
 from llms.server.services import Services
 
 
@@ -25,7 +26,10 @@ class Models:
     async def list_all(self, request: web.Request, access: Access) -> web.Response:
         """Answer the whole list; providers are asked again when what they said is old."""
         await self._refresh(access)
-        return _json({"object": "list", "data": await self._entries(access)}, access)
+        entries = await self._entries(access)
+        if ANTHROPIC_VERSION in request.headers:
+            return _json(model_list(entries), access)
+        return _json({"object": "list", "data": entries}, access)
 
     async def get(self, request: web.Request, access: Access) -> web.Response:
         """Answer one model."""
@@ -36,8 +40,10 @@ class Models:
             target = self._services.gateway.fleet.catalog.resolve(wanted).targets[0]
             if target.id not in entries:
                 raise ModelNotFound(f"The model {excerpt(wanted)!r} is not listed here, though it may be asked for.")
-            return _json({**entries[target.id], "id": wanted}, access)
-        return _json(entries[wanted], access)
+            found = {**entries[target.id], "id": wanted}
+        else:
+            found = entries[wanted]
+        return _json(model_entry(found) if ANTHROPIC_VERSION in request.headers else found, access)
 
     async def _refresh(self, access: Access) -> None:
         """Bring what providers serve up to date; a server like this one is not kept waiting: it may be asked by us."""

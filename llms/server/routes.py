@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from llms.server.access import Door, Handler
@@ -11,6 +13,7 @@ from llms.server.embeddings import Embeddings
 from llms.server.generate import Generate
 from llms.server.later import handler_of
 from llms.server.media_routes import add_media_routes
+from llms.server.message_routes import add_message_routes
 from llms.server.models import Models
 from llms.server.openapi import OpenApi
 from llms.server.services import Services
@@ -27,13 +30,20 @@ def add_routes(app: web.Application, services: Services) -> None:
     door = Door(services)
     chat, models, status = Chat(services), Models(services), Status(services)
     embeddings, generate = Embeddings(services), Generate(services)
-    session, openapi, unrouted = Session(services), OpenApi(), Unrouted()
+    session, openapi = Session(services), OpenApi()
 
-    def route(method: str, path: str, handler: Handler, *, public: bool = False, probe: bool = False) -> None:
+    def route(
+        method: str,
+        path: str,
+        handler: Handler,
+        *,
+        public: bool = False,
+        probe: bool = False,
+        anthropic: bool = False,
+    ) -> None:
+        guarded = door.guard(handler, public=public, probe=probe, anthropic=anthropic)
         for verb in (method, "HEAD") if public and method == "GET" else (method,):
-            app.router.add_route(
-                verb, path, door.guard(handler, public=public, probe=probe), expect_handler=_leave_to_reader
-            )
+            app.router.add_route(verb, path, guarded, expect_handler=_leave_to_reader)
 
     for v1 in ("/v1", ""):
         route("POST", f"{v1}/chat/completions", chat.post)
@@ -44,6 +54,7 @@ def add_routes(app: web.Application, services: Services) -> None:
         route("GET", f"{v1}/models", models.list_all)
         route("GET", f"{v1}/models/{{id:.+}}", models.get)
 
+    add_message_routes(route, services)
     add_media_routes(route, services)
 
     route("POST", "/generate", generate.post)
@@ -58,10 +69,20 @@ def add_routes(app: web.Application, services: Services) -> None:
     add_api_routes(route, services)
 
     if services.ui:
-        ui = Ui()
-        route("GET", "/", ui.index, public=PUBLIC)
-        route("GET", "/ui/{path:.+}", ui.file, public=PUBLIC)
+        _add_page(route)
+    _add_rest(app, door)
 
+
+def _add_page(route: Callable[..., None]) -> None:
+    """Fill in the page and its files."""
+    ui = Ui()
+    route("GET", "/", ui.index, public=PUBLIC)
+    route("GET", "/ui/{path:.+}", ui.file, public=PUBLIC)
+
+
+def _add_rest(app: web.Application, door: Door) -> None:
+    """Fill in what answers everything else."""
+    unrouted = Unrouted()
     rest = Everything("/{path:.*}")
     rest.add_route("OPTIONS", door.guard(unrouted.options, public=PUBLIC), expect_handler=_leave_to_reader)
     rest.add_route("*", door.guard(unrouted.any), expect_handler=_leave_to_reader)

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from llms.config.load import loads
 from llms.config.model import SECTIONS, Config, ModelRow, Target
 from llms.providers import registry
+from llms.providers.anthropic import Options as AnthropicOptions
 from llms.providers.azure import Options as AzureOptions
 from llms.providers.bedrock import Options as BedrockOptions
 from llms.providers.echo import Options as EchoOptions
@@ -28,6 +29,7 @@ from tests.docs.markdown import PAGES, ROOT, Block, Row, blocks, codes, rows
 PAGE = "docs/CONFIGURATION.md"
 OPTIONS: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
     "openai_compatible": (CompatibleOptions, {"base_url": "http://127.0.0.1/v1"}),
+    "anthropic": (AnthropicOptions, {}),
     "azure": (AzureOptions, {"base_url": "http://127.0.0.1"}),
     "bedrock": (BedrockOptions, {"region": "us-east-1", "api_key": "k"}),
     "gemini": (GeminiOptions, {}),
@@ -140,7 +142,7 @@ EXCERPTS = [block for page in PAGES for block in blocks(page) if block.test == "
 
 
 def test_there_are_excerpts() -> None:
-    providers = {f"docs/providers/{page}.md" for page in ("azure", "bedrock", "gemini")}
+    providers = {f"docs/providers/{page}.md" for page in ("anthropic", "azure", "bedrock", "gemini")}
     assert {block.page for block in EXCERPTS} == {"README.md", PAGE, *providers}
 
 

@@ -34,12 +34,26 @@ def tokens(usage: object, key: str) -> int:
     return value if isinstance(value, int) and 0 <= value < 2**53 else 0
 
 
+def told_usage(usage: Usage | None) -> dict[str, int]:
+    """Return the usage object of Messages; zeros where nothing is known."""
+    known = usage or Usage()
+    read, written = known.cached_tokens, known.written_tokens
+    return {
+        "input_tokens": max(0, known.prompt_tokens - read - written),
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": read,
+        "output_tokens": known.completion_tokens,
+    }
+
+
 def usage_of(usage: Mapping[str, Any]) -> Usage:
     """Return what a usage object of Messages says; its `input_tokens` are those that no cache was used for."""
-    read = tokens(usage, "cache_read_input_tokens")
+    read, written = tokens(usage, "cache_read_input_tokens"), tokens(usage, "cache_creation_input_tokens")
     return Usage(
-        prompt_tokens=tokens(usage, "input_tokens") + read + tokens(usage, "cache_creation_input_tokens"),
+        prompt_tokens=tokens(usage, "input_tokens") + read + written,
         completion_tokens=tokens(usage, "output_tokens"),
         cached_tokens=read,
+        reasoning_tokens=tokens(usage.get("output_tokens_details"), "thinking_tokens"),
         source="reported",
+        written_tokens=written,
     )

@@ -1,0 +1,168 @@
+"""The bytes of an upstream's stream of Messages, read by read, as chunks of a chat."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, final
+
+from llms.protocol import json
+from llms.protocol.chat import Chunk, ChunkObject
+from llms.protocol.dialects.messages.answered import told_tokens
+from llms.protocol.dialects.messages.details import detail_of
+from llms.protocol.dialects.messages.words import FINISH_OF
+from llms.protocol.errors import LlmsError, UpstreamProtocolError
+from llms.protocol.refusals import error_for_event
+from llms.protocol.sse import Decoder, Event, EventTooLong
+
+
+@final
+class MessagesReader:
+    """Translate each event; `error` and `done` are as those of a `ChunkReader`."""
+
+    __slots__ = (
+        "_block", "_calls", "_decoder", "_head", "_made", "_provider", "_role", "_secrets", "_skipped", "_thoughts",
+        "_usage", "done", "error",
+    )  # fmt: skip
+
+    def __init__(self, *, provider: str, max_event: int, created: int, secrets: Collection[str] = ()) -> None:
+        """Take the provider's name and secrets for error messages; `created` is Unix seconds, `max_event` bytes."""
+        self._decoder = Decoder(max_event=max_event)
+        self._provider = provider
+        self._secrets = secrets
+        self._head: dict[str, Any] = {"object": "chat.completion.chunk", "created": created}
+        self._made: list[ChunkObject] = []
+        self._block: dict[str, Any] = {}
+        """The block that is open, as far as it has to be kept."""
+        self._role: dict[str, Any] = {"role": "assistant"}
+        """Told with the first delta: until then an upstream may still fail without anybody having seen a chunk."""
+        self._calls = 0
+        self._thoughts = 0
+        self._usage: dict[str, Any] = {}
+        self._skipped = 0
+        self.done = False
+        self.error: LlmsError | None = None
+
+    def feed(self, data: bytes) -> Chunk | None:
+        """Return what one read completed; None when it completed nothing that a chat tells."""
+        try:
+            events = self._decoder.feed(data)
+        except EventTooLong as problem:
+            self.error = UpstreamProtocolError(f"{self._provider}: {problem}")
+            return None
+        return self._chunk(events)
+
+    def close(self) -> Chunk | None:
+        """Return what the end of the body completed."""
+        return None if self.done or self.error else self._chunk(self._decoder.close())
+
+    def _chunk(self, events: list[Event]) -> Chunk | None:
+        for name, data in events:
+            self._take(name, data)
+            if self.done or self.error is not None:
+                break
+        if not self._made:
+            return None
+        chunk = Chunk(self._made)
+        self._made = []
+        chunk.final = self.done
+        chunk.skipped, self._skipped = self._skipped, 0
+        return chunk
+
+    def _take(self, name: bytes, data: bytes) -> None:
+        try:
+            item = json.loads(data)
+        except ValueError:
+            item = None
+        kind = item.get("type") if isinstance(item, dict) else None
+        if kind == "error" or name == b"error":
+            told = data.decode("utf-8", "replace") if item is None else item
+            self.error = error_for_event(told, provider=self._provider, secrets=self._secrets)
+            return
+        take = _TAKES.get(str(kind))
+        if take is None:
+            self._skipped += kind is None
+            return
+        try:
+            take(self, item)
+        except (KeyError, TypeError, AttributeError):
+            self._skipped += 1
+
+    def _start(self, item: Mapping[str, Any]) -> None:
+        message = item["message"]
+        self._head.update({"id": message["id"], "model": message["model"]})
+        self._usage.update(message.get("usage") or {})
+
+    def _start_block(self, item: Mapping[str, Any]) -> None:
+        block = self._block = dict(item["content_block"])
+        if block["type"] == "tool_use":
+            function = {"name": block["name"], "arguments": ""}
+            self._say(
+                {"tool_calls": [{"index": self._calls, "id": block["id"], "type": "function", "function": function}]}
+            )
+        elif block["type"] == "text" and block.get("text"):
+            self._say({"content": block["text"]})
+        elif block["type"] == "thinking" and block.get("thinking"):
+            self._say({"reasoning_content": block["thinking"]})
+
+    def _delta(self, item: Mapping[str, Any]) -> None:
+        delta, block = item["delta"], self._block
+        kind = delta["type"]
+        if kind == "text_delta":
+            self._say({"content": delta["text"]})
+        elif kind == "thinking_delta":
+            block["thinking"] = block.get("thinking", "") + delta["thinking"]
+            if delta["thinking"]:
+                self._say({"reasoning_content": delta["thinking"]})
+        elif kind == "signature_delta":
+            block["signature"] = block.get("signature", "") + delta["signature"]
+        elif kind == "input_json_delta" and delta["partial_json"] and block.get("type") == "tool_use":
+            block["heard"] = True
+            self._argue(delta["partial_json"])
+
+    def _stop_block(self, item: Mapping[str, Any]) -> None:
+        block, self._block = self._block, {}
+        kind = block.get("type")
+        if kind == "tool_use":
+            if not block.get("heard"):
+                self._argue(json.dumps(block.get("input") or {}).decode())
+            self._calls += 1
+        elif kind in ("thinking", "redacted_thinking"):
+            self._say({"reasoning_details": [detail_of(block, self._thoughts)]})
+            self._thoughts += 1
+
+    def _end(self, item: Mapping[str, Any]) -> None:
+        usage = item.get("usage") or {}
+        self._usage.update({name: value for name, value in usage.items() if value is not None})
+        delta = item["delta"]
+        if (reason := delta.get("stop_reason")) is None:
+            return
+        choice = {"index": 0, "delta": self._role, "finish_reason": FINISH_OF.get(reason, "stop")}
+        if delta.get("stop_sequence"):
+            choice["stop_reason"] = delta["stop_sequence"]
+        self._made.append({**self._head, "choices": [choice]})
+        self._made.append({**self._head, "choices": [], "usage": told_tokens(self._usage)})
+
+    def _pass(self, item: Mapping[str, Any]) -> None:
+        """Take a sign of life."""
+
+    def _stop(self, item: Mapping[str, Any]) -> None:
+        self.done = True
+
+    def _argue(self, arguments: str) -> None:
+        self._say({"tool_calls": [{"index": self._calls, "function": {"arguments": arguments}}]})
+
+    def _say(self, delta: dict[str, Any]) -> None:
+        if self._role:
+            delta, self._role = {**self._role, **delta}, {}
+        self._made.append({**self._head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+
+
+_TAKES = {
+    "message_start": MessagesReader._start,
+    "content_block_start": MessagesReader._start_block,
+    "content_block_delta": MessagesReader._delta,
+    "content_block_stop": MessagesReader._stop_block,
+    "message_delta": MessagesReader._end,
+    "message_stop": MessagesReader._stop,
+    "ping": MessagesReader._pass,
+}
