@@ -1,0 +1,151 @@
+"""The output items while they grow: each tells of its own beginning, growth and end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal, final
+
+from llms.protocol import json
+from llms.protocol.dialects.responses.asked import Item
+
+Say = Callable[[str, Mapping[str, Any]], None]
+"""Tells one event: its type, and its fields but for the number."""
+Ended = Literal["completed", "incomplete"]
+
+_PARTS: Final = {"output_text": "text", "refusal": "refusal", "reasoning_text": "text"}
+_EVENTS: Final = {
+    "output_text": "response.output_text",
+    "refusal": "response.refusal",
+    "reasoning_text": "response.reasoning_text",
+}
+
+
+@final
+class Part:
+    """One part of an item that streams as text: what is said, what is refused, what is thought."""
+
+    __slots__ = ("_place", "_pieces", "_say", "_value", "kind")
+
+    def __init__(self, say: Say, kind: str, place: Mapping[str, Any]) -> None:
+        """Begin; `place` says where it stands: item id, output and content index."""
+        self.kind = kind
+        self._say = say
+        self._place = place
+        self._pieces: list[str] = []
+        self._value: dict[str, Any] = {"type": kind, _PARTS[kind]: ""}
+        if kind == "output_text":
+            self._value |= {"annotations": [], "logprobs": []}
+        say("response.content_part.added", {**place, "part": self._value})
+
+    def add(self, text: str, logprobs: Sequence[Any] = ()) -> None:
+        """Take the next piece."""
+        self._pieces.append(text)
+        more: dict[str, Any] = {}
+        if self.kind == "output_text":
+            self._value["logprobs"].extend(logprobs)
+            more["logprobs"] = list(logprobs)
+        self._say(f"{_EVENTS[self.kind]}.delta", {**self._place, "delta": text, **more})
+
+    def annotate(self, annotation: Mapping[str, Any]) -> None:
+        """Take a note on the text: a citation."""
+        known = self._value["annotations"]
+        known.append(annotation)
+        place = {**self._place, "annotation_index": len(known) - 1}
+        self._say("response.output_text.annotation.added", {**place, "annotation": annotation})
+
+    def close(self) -> dict[str, Any]:
+        """End, and return the whole part."""
+        field = _PARTS[self.kind]
+        text = self._value[field] = "".join(self._pieces)
+        more = {"logprobs": self._value["logprobs"]} if self.kind == "output_text" else {}
+        self._say(f"{_EVENTS[self.kind]}.done", {**self._place, field: text, **more})
+        self._say("response.content_part.done", {**self._place, "part": self._value})
+        return self._value
+
+
+@final
+class Message:
+    """What the assistant says."""
+
+    __slots__ = ("_index", "_part", "_say", "item")
+
+    def __init__(self, say: Say, item_id: str, index: int) -> None:
+        """Begin without any part."""
+        self.item: Item = {"id": item_id, "type": "message", "status": "in_progress", "role": "assistant"}
+        self.item["content"] = []
+        self._say = say
+        self._index = index
+        self._part: Part | None = None
+        say("response.output_item.added", {"output_index": index, "item": self.item})
+
+    def part(self, kind: str) -> Part:
+        """Return the part of a kind that grows; another one ends."""
+        if self._part is None or self._part.kind != kind:
+            self._close_part()
+            place = {"item_id": self.item["id"], "output_index": self._index, "content_index": len(self.item["content"])}
+            self._part = Part(self._say, kind, place)
+        return self._part
+
+    def close(self, status: Ended) -> None:
+        """End with all its parts."""
+        self._close_part()
+        self.item["status"] = status
+        self._say("response.output_item.done", {"output_index": self._index, "item": self.item})
+
+    def _close_part(self) -> None:
+        if self._part is not None:
+            self.item["content"].append(self._part.close())
+            self._part = None
+
+
+@final
+class Call:
+    """A call of a function or of a custom tool, whose input is told when it is whole."""
+
+    __slots__ = ("_index", "_is_custom", "_pieces", "_say", "item")
+
+    def __init__(self, say: Say, item_id: str, index: int, call: Mapping[str, Any], *, is_custom: bool) -> None:
+        """Begin with the first fragment of a chat's tool call."""
+        kind, field = ("custom_tool_call", "input") if is_custom else ("function_call", "arguments")
+        self.item: Item = {"id": item_id, "type": kind, "status": "in_progress", "call_id": call.get("id", "")}
+        self.item |= {"name": call.get("function", {}).get("name", ""), field: ""}
+        if "extra_content" in call:
+            self.item["extra_content"] = call["extra_content"]
+        self._is_custom = is_custom
+        self._say = say
+        self._index = index
+        self._pieces: list[str] = []
+        say("response.output_item.added", {"output_index": index, "item": self.item})
+
+    def add(self, arguments: str) -> None:
+        """Take the next piece of the arguments."""
+        self._pieces.append(arguments)
+        if not self._is_custom:
+            self._tell("response.function_call_arguments.delta", "delta", arguments)
+
+    def close(self, status: Ended) -> None:
+        """End with the whole arguments."""
+        text = "".join(self._pieces)
+        if self._is_custom:
+            text = _input_of(text)
+            if text:
+                self._tell("response.custom_tool_call_input.delta", "delta", text)
+            self._tell("response.custom_tool_call_input.done", "input", text)
+            self.item |= {"input": text, "status": status}
+        else:
+            self._tell("response.function_call_arguments.done", "arguments", text)
+            self.item |= {"arguments": text, "status": status}
+        self._say("response.output_item.done", {"output_index": self._index, "item": self.item})
+
+    def _tell(self, kind: str, field: str, text: str) -> None:
+        self._say(kind, {"item_id": self.item["id"], "output_index": self._index, field: text})
+
+
+def _input_of(arguments: str) -> str:
+    """Return the text that a custom tool was called with; a model that sent no object meant the text itself."""
+    try:
+        found = json.loads(arguments.encode("utf-8", "surrogatepass"))
+    except ValueError:
+        return arguments
+    text = found.get("input") if isinstance(found, dict) else None
+    return text if isinstance(text, str) else arguments

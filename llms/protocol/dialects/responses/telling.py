@@ -1,0 +1,125 @@
+"""An answer in the dialect: the events of a stream, or the whole object. Both are made of the same deltas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, final
+
+from llms.protocol import json
+from llms.protocol.chat import Chunk, CompletionObject
+from llms.protocol.dialects import Telling, Told
+from llms.protocol.dialects.responses.frame import End, Frame
+from llms.protocol.dialects.responses.output import Output
+from llms.protocol.errors import Cancelled, LlmsError
+from llms.protocol.fold import unfold
+from llms.protocol.sse import escape_separators
+
+
+@final
+class ResponseTelling:
+    """Tell one stream, numbering its events; `response` holds the object as far as it was told."""
+
+    __slots__ = ("_frame", "_now", "_number", "_output", "_said", "response")
+
+    def __init__(self, frame: Frame, *, now: Callable[[], float]) -> None:
+        """Take the object that the events grow, and the clock (Unix seconds)."""
+        self._frame = frame
+        self._now = now
+        self._said: list[bytes] = []
+        self._number = 0
+        self._output = Output(frame, self._say)
+        self.response: dict[str, Any] | None = None
+        """None before the first event."""
+
+    @property
+    def sealed(self) -> Mapping[str, str]:
+        """Return what reasoning items carry for the model, by their id."""
+        return self._output.sealed
+
+    def queue(self) -> bytes:
+        """Return the events of a response that has to wait; told before anything else."""
+        self._announce("queued")
+        self._say("response.queued", {"response": self.response})
+        return self._taken()
+
+    def chunk(self, chunk: Chunk, /) -> bytes:
+        """Return the events that tell a chunk."""
+        self._take(chunk)
+        return self._taken()
+
+    def end(self, chunk: Chunk, told: Told, /) -> bytes:
+        """Return the events of the final chunk, and the one that has the whole response."""
+        self._take(chunk)
+        self._close(End("incomplete" if self._output.reason else "completed", told.usage, reason=self._output.reason))
+        return self._taken()
+
+    def error(self, error: LlmsError, /) -> bytes:
+        """Return what ends a stream that broke: the error, and the response with what there is of it."""
+        self._say("error", {"code": error.code, "message": error.message, "param": error.param})
+        if self.response is not None:
+            self.break_off(error)
+        return self._taken()
+
+    def break_off(self, error: LlmsError) -> dict[str, Any]:
+        """Return the response that an error ended, or its owner."""
+        if self.response is None:
+            self._announce("in_progress")
+        status: Any = "cancelled" if isinstance(error, Cancelled) else "failed"
+        self._output.close("incomplete")
+        self._finish(End(status, error=None if status == "cancelled" else error), now=None)
+        assert self.response is not None
+        return self.response
+
+    def _take(self, chunk: Chunk) -> None:
+        for item in chunk.objects:
+            if self.response is None or self.response["status"] == "queued":
+                self._frame.model = item["model"]
+                self._begin()
+            self._output.take(item)
+
+    def _begin(self) -> None:
+        if self.response is None:
+            self._announce("in_progress")
+        self.response = self._frame.response((), End("in_progress"))
+        self._say("response.in_progress", {"response": self.response})
+
+    def _announce(self, status: Any) -> None:
+        self.response = self._frame.response((), End(status))
+        self._say("response.created", {"response": self.response})
+
+    def _close(self, end: End) -> None:
+        self._output.close("incomplete" if end.reason else "completed")
+        self._finish(end, now=int(self._now()) if end.status == "completed" else None)
+
+    def _finish(self, end: End, *, now: int | None) -> None:
+        self.response = self._frame.response(self._output.items, end, now=now)
+        if end.status != "cancelled":
+            self._say(f"response.{end.status}", {"response": self.response})
+
+    def _say(self, kind: str, fields: Mapping[str, Any]) -> None:
+        data = escape_separators(json.dumps({"type": kind, "sequence_number": self._number, **fields}))
+        self._number += 1
+        self._said.append(b"event: %b\ndata: %b\n\n" % (kind.encode(), data))
+
+    def _taken(self) -> bytes:
+        said, self._said = b"".join(self._said), []
+        return said
+
+
+def whole(frame: Frame, completion: CompletionObject, told: Told, *, now: int) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """Return the response object of a whole answer, and what its reasoning items carry for the model."""
+    output = Output(frame, _unheard)
+    for item in unfold(completion):
+        output.take(item)
+    frame.model = completion["model"]
+    reason = output.reason
+    output.close("incomplete" if reason else "completed")
+    end = End("incomplete" if reason else "completed", told.usage, reason=reason)
+    return frame.response(output.items, end, now=None if reason else now), output.sealed
+
+
+def _unheard(kind: str, fields: Mapping[str, Any]) -> None:
+    """Tell nobody."""
+
+
+_: type[Telling] = ResponseTelling
