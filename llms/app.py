@@ -42,7 +42,7 @@ from llms.server.errors import stopping
 from llms.server.hosts import Hosts, is_loopback
 from llms.server.routes import add_routes
 from llms.server.services import Services
-from llms.stores import open_stream_store, open_usage_store
+from llms.stores import open_response_store, open_stream_store, open_usage_store
 from llms.streaming.sessions import StreamSessions, new_stream_id
 from llms.tasks import Tasks
 from llms.telemetry.metrics import Metrics
@@ -196,6 +196,8 @@ class Engine:
             stack.push_async_callback(store.close)
             self.services.usage = store
             self._observers.append(UsageRecorder(store.add))
+            kept = open_response_store(lambda: self._roster.config.responses, data_dir=self.services.data_dir)
+            self.services.responses = await stack.enter_async_context(kept)
             self._metrics.watch(
                 active_requests=lambda: len(self.gateway.live), queue_depth=self._queued, providers_up=self._up
             )

@@ -13,6 +13,7 @@ from llms.server.later import handler_of
 from llms.server.media_routes import add_media_routes
 from llms.server.models import Models
 from llms.server.openapi import OpenApi
+from llms.server.response_routes import add_response_routes
 from llms.server.services import Services
 from llms.server.session import Session
 from llms.server.status import Status
@@ -46,6 +47,7 @@ def add_routes(app: web.Application, services: Services) -> None:
 
     add_media_routes(route, services)
 
+    add_response_routes(route, services)
     route("POST", "/generate", generate.post)
     route("POST", "/generate/stream", generate.post_stream)
     route("GET", "/health", status.health, public=PUBLIC, probe=True)

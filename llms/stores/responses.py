@@ -24,7 +24,7 @@ class StoredResponse(NamedTuple):
     """The response object, with a `status`; None where it is kept elsewhere."""
     items: Sequence[Mapping[str, Any]] = ()
     """The input, without what came before."""
-    sealed: Mapping[str, str] = {}  # noqa: RUF012 - a default that nobody changes
+    sealed: Mapping[str, str] = {}
     """What reasoning items carry for the model, by their id."""
 
     @property
@@ -37,15 +37,6 @@ class StoredResponse(NamedTuple):
         ]
 
 
-class ResponseBounds(NamedTuple):
-    """How much is kept: the oldest goes first."""
-
-    seconds: float
-    count: int
-    size: int
-    """Bytes."""
-
-
 class StoreBroken(Exception):
     """Responses cannot be read or kept; the message says why."""
 
@@ -55,6 +46,9 @@ class ResponseStore(Protocol):
 
     async def put(self, row: StoredResponse) -> None:
         """Keep a response in place of what was known of it; raise StoreBroken."""
+
+    def note(self, row: StoredResponse) -> None:
+        """Do the same without anybody waiting for it, before whatever is asked later."""
 
     async def get(self, response_id: str, *, owner: str) -> StoredResponse | None:
         """Return a response; one that was under way when its server stopped has failed. Raise StoreBroken."""

@@ -12,8 +12,9 @@ from typing import Any, Final, TypeVar, final
 
 import structlog
 
+from llms.config.model import Responses
 from llms.protocol import json
-from llms.stores.responses import ChainTooLong, ResponseBounds, ResponseStore, StoreBroken, StoredResponse
+from llms.stores.responses import ChainTooLong, ResponseStore, StoreBroken, StoredResponse
 
 T = TypeVar("T")
 
@@ -81,9 +82,7 @@ _MIGRATIONS: Final = (
 class SqliteResponses:
     """Responses in one file, made when the first is kept or looked for. `boot` names this run of the process."""
 
-    def __init__(
-        self, path: Path, *, bounds: Callable[[], ResponseBounds], now: Callable[[], float], boot: str
-    ) -> None:
+    def __init__(self, path: Path, *, bounds: Callable[[], Responses], now: Callable[[], float], boot: str) -> None:
         """Take how much may be kept whenever it counts."""
         self._path = path
         self._bounds = bounds
@@ -95,6 +94,10 @@ class SqliteResponses:
     async def put(self, row: StoredResponse) -> None:
         """Keep a response, and forget the oldest ones that are too many."""
         await self._run(lambda database: self._put(database, row))
+
+    def note(self, row: StoredResponse) -> None:
+        """Keep a response without waiting; what goes wrong is logged."""
+        self._thread.submit(self._noted, row)
 
     async def get(self, response_id: str, *, owner: str) -> StoredResponse | None:
         """Return a response."""
@@ -125,6 +128,12 @@ class SqliteResponses:
         except (sqlite3.Error, OSError, UnicodeError) as error:
             _log.error("responses cannot be kept or read", path=str(self._path), reason=str(error))
             raise StoreBroken(str(error)) from None
+
+    def _noted(self, row: StoredResponse) -> None:
+        try:
+            self._work(lambda database: self._put(database, row))
+        except (sqlite3.Error, OSError, UnicodeError) as error:
+            _log.error("responses cannot be kept or read", path=str(self._path), reason=str(error))
 
     def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._database is None:
@@ -158,8 +167,8 @@ class SqliteResponses:
         items, sealed = json.dumps(list(row.items)), json.dumps(dict(row.sealed))
         size = len(response or b"") + len(items) + len(sealed)
         bounds = self._bounds()
-        if size > bounds.size:
-            _log.warning("a response is too large to be kept", response=row.id, size=size, max_size=bounds.size)
+        if size > bounds.max_size:
+            _log.warning("a response is too large to be kept", response=row.id, size=size, max_size=bounds.max_size)
             database.execute("DELETE FROM responses WHERE id = ? AND owner = ?", (row.id, row.owner))
             return
         values = (row.id, row.owner, row.created, row.previous, row.provider, row.model, response, items, sealed)
@@ -168,17 +177,17 @@ class SqliteResponses:
         database.executemany("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", parts)
         self._forget(database, bounds)
 
-    def _forget(self, database: sqlite3.Connection, bounds: ResponseBounds) -> None:
-        database.execute("DELETE FROM responses WHERE created < ?", (self._now() - bounds.seconds,))
+    def _forget(self, database: sqlite3.Connection, bounds: Responses) -> None:
+        database.execute("DELETE FROM responses WHERE created < ?", (self._now() - bounds.keep,))
         while True:
             count, size = database.execute("SELECT count, size FROM totals").fetchone()
-            if count <= bounds.count and size <= bounds.size:
+            if count <= bounds.max and size <= bounds.max_size:
                 return
             database.execute(_OLDEST)
 
     def _get(self, database: sqlite3.Connection, response_id: str, owner: str) -> StoredResponse | None:
         found = database.execute(_GET, (response_id, owner)).fetchone()
-        if found is None or found[2] < self._now() - self._bounds().seconds:
+        if found is None or found[2] < self._now() - self._bounds().keep:
             return None
         return self._row(database, found)
 
@@ -198,9 +207,7 @@ class SqliteResponses:
             following = chain[-1].previous if not chain[-1].provider else None
         return chain[::-1]
 
-    def _find_items(
-        self, database: sqlite3.Connection, ids: Collection[str], owner: str
-    ) -> dict[str, dict[str, Any]]:
+    def _find_items(self, database: sqlite3.Connection, ids: Collection[str], owner: str) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
         for item_id in ids:
             if item_id in found:
@@ -218,7 +225,7 @@ class SqliteResponses:
         decoded = None if response is None else json.loads(response)
         if decoded is not None and decoded["status"] in _UNDER_WAY and not self._is_alive(database, pid, boot):
             decoded = {**decoded, "status": "failed", "error": _CUT}
-        return StoredResponse(*head, decoded, json.loads(items), json.loads(sealed))
+        return StoredResponse._make((*head, decoded, json.loads(items), json.loads(sealed)))
 
     def _is_alive(self, database: sqlite3.Connection, pid: int, boot: str) -> bool:
         """Tell whether a run of a server still goes on."""

@@ -42,6 +42,11 @@ class Conversation:
             self._output(item, where)
         elif kind == "reasoning":
             self._reasoning(item)
+        elif kind == "item_reference":
+            raise Untranslatable(
+                f"`{where}` refers to the item {excerpt(item['id'], 80)!r}, which is not kept here: send the item.",
+                param=where,
+            )
         else:
             raise Untranslatable(
                 f"`{where}` is a {excerpt(str(kind), 40)!r}, which only targets that speak the Responses API "

@@ -24,7 +24,7 @@ _EVENTS: Final = {
 class Part:
     """One part of an item that streams as text: what is said, what is refused, what is thought."""
 
-    __slots__ = ("_place", "_pieces", "_say", "_value", "kind")
+    __slots__ = ("_pieces", "_place", "_say", "_value", "kind")
 
     def __init__(self, say: Say, kind: str, place: Mapping[str, Any]) -> None:
         """Begin; `place` says where it stands: item id, output and content index."""
@@ -82,7 +82,11 @@ class Message:
         """Return the part of a kind that grows; another one ends."""
         if self._part is None or self._part.kind != kind:
             self._close_part()
-            place = {"item_id": self.item["id"], "output_index": self._index, "content_index": len(self.item["content"])}
+            place = {
+                "item_id": self.item["id"],
+                "output_index": self._index,
+                "content_index": len(self.item["content"]),
+            }
             self._part = Part(self._say, kind, place)
         return self._part
 

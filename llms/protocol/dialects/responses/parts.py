@@ -51,9 +51,9 @@ def _part(part: object, where: str) -> dict[str, Any]:
         return _kept(part, _image(part, where))
     if kind == "input_file":
         return _kept(part, _file(part, where))
-    if kind == "input_audio":
-        return {"type": "input_audio", "input_audio": part.get("input_audio")}
-    refuse(f"{where}.type", "input_text, input_image, input_file or input_audio", kind)
+    if kind != "input_audio":
+        refuse(f"{where}.type", "input_text, input_image, input_file or input_audio", kind)
+    return {"type": "input_audio", "input_audio": part.get("input_audio")}
 
 
 def _image(part: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -32,6 +32,11 @@ class ResponseTelling:
         """None before the first event."""
 
     @property
+    def over(self) -> bool:
+        """Tell whether the response has come to its end."""
+        return self.response is not None and self.response["status"] not in ("queued", "in_progress")
+
+    @property
     def sealed(self) -> Mapping[str, str]:
         """Return what reasoning items carry for the model, by their id."""
         return self._output.sealed
@@ -55,10 +60,15 @@ class ResponseTelling:
 
     def error(self, error: LlmsError, /) -> bytes:
         """Return what ends a stream that broke: the error, and the response with what there is of it."""
-        self._say("error", {"code": error.code, "message": error.message, "param": error.param})
-        if self.response is not None:
+        self._said.append(error_event(error, number=self._number))
+        self._number += 1
+        if self.response is not None and not self.over:
             self.break_off(error)
         return self._taken()
+
+    def go_on_from(self, number: int) -> None:
+        """Number what follows as if others had told the events before: those of an upstream were passed on."""
+        self._number = number
 
     def break_off(self, error: LlmsError) -> dict[str, Any]:
         """Return the response that an error ended, or its owner."""
@@ -106,7 +116,15 @@ class ResponseTelling:
         return said
 
 
-def whole(frame: Frame, completion: CompletionObject, told: Told, *, now: int) -> tuple[dict[str, Any], Mapping[str, str]]:
+def error_event(error: LlmsError, *, number: int) -> bytes:
+    """Return the event that tells of an error."""
+    told = {"type": "error", "sequence_number": number, "code": error.code, "message": error.message}
+    return b"event: error\ndata: %b\n\n" % escape_separators(json.dumps({**told, "param": error.param}))
+
+
+def whole(
+    frame: Frame, completion: CompletionObject, told: Told, *, now: int
+) -> tuple[dict[str, Any], Mapping[str, str]]:
     """Return the response object of a whole answer, and what its reasoning items carry for the model."""
     output = Output(frame, _unheard)
     for item in unfold(completion):

@@ -88,7 +88,9 @@ def _form(given: Mapping[str, Any]) -> dict[str, Any]:
     form = text.get("format") or {"type": "text"}
     kind = form.get("type") if isinstance(form, dict) else None
     if kind == "json_schema":
-        schema = {name: form[name] for name in ("name", "description", "schema", "strict") if form.get(name) is not None}
+        schema = {
+            name: form[name] for name in ("name", "description", "schema", "strict") if form.get(name) is not None
+        }
         if not isinstance(schema.get("schema"), dict):
             refuse("text.format.schema", "an object", schema.get("schema"))
         found["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", **schema}}
