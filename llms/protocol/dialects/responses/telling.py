@@ -60,9 +60,12 @@ class ResponseTelling:
 
     def error(self, error: LlmsError, /) -> bytes:
         """Return what ends a stream that broke: the error, and the response with what there is of it."""
+        begun = self.response is not None and not self.over
+        if begun:
+            self._output.close("incomplete")
         self._said.append(error_event(error, number=self._number))
         self._number += 1
-        if self.response is not None and not self.over:
+        if begun:
             self.break_off(error)
         return self._taken()
 
