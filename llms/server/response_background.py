@@ -50,7 +50,7 @@ class Background:
             source, owner=access.caller.key_id, tell=making.telling.error, text_of=_no_text, outlives=True
         )
         self._runs[asked.id] = (session, making)
-        making.note()
+        await making.keep()
         if asked.stream:
             return await self._relay(request, access, session, after=0)
         return _answer(answer, access)

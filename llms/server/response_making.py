@@ -102,6 +102,11 @@ class Making:
             self.telling.break_off(error)
             self.note()
 
+    async def keep(self) -> None:
+        """Have the response kept as it stands."""
+        if self.keeps and self.telling.response is not None:
+            await self._memory.keep(self._row())
+
     def note(self) -> None:
         """Have the response kept as it stands, without waiting for that."""
         if self.keeps and self.telling.response is not None:
@@ -122,8 +127,7 @@ class Making:
             return await self._passed(chunk.native.wire, answer)
         if chunk.final:
             data = self.telling.end(chunk, answer)
-            if self.keeps:
-                await self._memory.keep(self._row())
+            await self.keep()
             return data
         begins = self.telling.response is None
         data = self.telling.chunk(chunk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ CALL = [{"id": "fc_1", "type": "function_call", "status": "completed", "call_id"
 def read(wire: bytes, cuts: list[int]) -> tuple[NativeReader, bytes, Any]:
     reader = NativeReader(Noting(), provider="up", max_event=2**20)
     places = sorted({0, *(cut for cut in cuts if cut < len(wire)), len(wire)})
-    found = [reader.feed(wire[start:end]) for start, end in zip(places, places[1:], strict=False)]
+    found = [reader.feed(wire[start:end]) for start, end in pairwise(places)]
     natives = [native for native in [*found, reader.close()] if native is not None]
     return reader, b"".join(native.wire for native in natives), natives[-1]
 

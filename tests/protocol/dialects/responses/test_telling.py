@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -249,7 +250,7 @@ def test_any_stream_in_any_pieces_is_told_in_order_and_in_full(
     conform = Conform(model="m", fallback_id="ours", created=1, include_usage=False)
     tell = telling(reasoning={"summary": "auto"} if summary else {})
     told, last = b"", None
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         found = reader.feed(wire[start:end])
         seen = None if found is None else conform.apply(found)
         if seen is not None:
@@ -318,11 +319,15 @@ class TestWhole:
         assert response["usage"] is None
 
 
+def take_all(events: list[Any]) -> None:
+    order = Order()
+    for event in events:
+        order.take(event)
+
+
 def test_the_checker_finds_what_is_out_of_order() -> None:
     wire = events_of(run(telling(), {"content": "a"}))
     for at in range(len(wire) - 1):
         swapped = [*wire[:at], wire[at + 1], wire[at], *wire[at + 2 :]]
-        order = Order()
         with pytest.raises((AssertionError, TypeError, KeyError)):
-            for number, event in enumerate(swapped):
-                order.take({**event, "sequence_number": number})
+            take_all([{**event, "sequence_number": number} for number, event in enumerate(swapped)])
