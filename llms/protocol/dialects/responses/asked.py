@@ -139,6 +139,8 @@ def _check(body: Mapping[str, Any]) -> None:
         refuse("model", f"1 to {_LONGEST_MODEL} printable characters", model)
     if "input" not in body and not ("previous_response_id" in body or "conversation" in body or "prompt" in body):
         raise InvalidRequest("`input` is missing; it must be a string or a list of items.", param="input")
+    if "messages" in body:
+        raise InvalidRequest("`messages` belongs to /v1/chat/completions; here it is `input`.", param="messages")
     if body.get("background") and body.get("store") is False:
         raise InvalidRequest("`background` needs `store`: the answer is fetched later.", param="background")
     if "previous_response_id" in body and "conversation" in body:
