@@ -249,13 +249,11 @@ class TestBackground:
     async def test_a_failure_is_told_by_the_response(self, tmp_path: Path) -> None:
         async with up(tmp_path, row="retries: 0") as (upstream, proxy, client):
             upstream.script(error(500, message="no luck"))
-            made = await client.responses.create(model="m", input="hi", background=True, stream=True)
-            told = [found async for found in made]
-            response_id = told[0].response.id  # type: ignore[union-attr]
-            await proxy.all_ended(1)
-            found = await client.responses.retrieve(response_id)
+            got = await post(proxy, background=True, stream=True)
+            told = events_of(got.body)
+            found = await client.responses.retrieve(told[0]["response"]["id"])
 
-        assert [one.type for one in told[-2:]] == ["error", "response.failed"]
+        assert [one["type"] for one in told[-2:]] == ["error", "response.failed"]
         assert (found.status, found.error is not None and "no luck" in found.error.message) == ("failed", True)
 
     async def test_deleting_ends_and_forgets_it(self, tmp_path: Path) -> None:
@@ -350,6 +348,15 @@ class TestStreams:
 
         assert got.status == status
         assert_envelope(got, code=code)
+
+    async def test_one_that_breaks_is_raised_by_the_sdk(self, tmp_path: Path) -> None:
+        async with up(tmp_path) as (upstream, _, client):
+            upstream.script(started().then(close()))
+            stream = await client.responses.create(model="m", input="hi", stream=True)
+            with pytest.raises(openai.APIError) as raised:
+                _ = [told async for told in stream]
+
+        assert raised.value.code == "upstream_truncated"
 
     async def test_silence_is_filled_with_comments(self, tmp_path: Path) -> None:
         async with up(tmp_path, more="defaults: {heartbeat: 100ms}") as (upstream, proxy, _):

@@ -10,6 +10,7 @@ from llms.protocol.chat import Chunk, CompletionObject
 from llms.protocol.dialects import Telling, Told
 from llms.protocol.dialects.responses.frame import End, Frame
 from llms.protocol.dialects.responses.output import Output
+from llms.protocol.envelope import envelope
 from llms.protocol.errors import Cancelled, LlmsError
 from llms.protocol.fold import unfold
 from llms.protocol.sse import escape_separators
@@ -120,9 +121,14 @@ class ResponseTelling:
 
 
 def error_event(error: LlmsError, *, number: int) -> bytes:
-    """Return the event that tells of an error."""
-    told = {"type": "error", "sequence_number": number, "code": error.code, "message": error.message}
-    return b"event: error\ndata: %b\n\n" % escape_separators(json.dumps({**told, "param": error.param}))
+    """Return the event that tells of an error.
+
+    It is said twice: the API's description has the fields flat, and OpenAI's clients raise only what stands below
+    `error`, where OpenAI's own events have it.
+    """
+    found = envelope(error)["error"]
+    told = {"type": "error", "sequence_number": number, **{key: found[key] for key in ("code", "message", "param")}}
+    return b"event: error\ndata: %b\n\n" % escape_separators(json.dumps({**told, "error": found}))
 
 
 def whole(
