@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, final
 
 from llms.protocol import json
 from llms.protocol.dialects.responses.asked import Item
+from llms.protocol.dialects.responses.events import Events, beginning_of
 
-Say = Callable[[str, Mapping[str, Any]], None]
-"""Tells one event: its type, and its fields but for the number."""
 Ended = Literal["completed", "incomplete"]
 
 _PARTS: Final = {"output_text": "text", "refusal": "refusal", "reasoning_text": "text"}
@@ -24,42 +23,45 @@ _EVENTS: Final = {
 class Part:
     """One part of an item that streams as text: what is said, what is refused, what is thought."""
 
-    __slots__ = ("_pieces", "_place", "_say", "_value", "kind")
+    __slots__ = ("_beginning", "_events", "_pieces", "_place", "_value", "kind")
 
-    def __init__(self, say: Say, kind: str, place: Mapping[str, Any]) -> None:
+    def __init__(self, events: Events, kind: str, place: Mapping[str, Any]) -> None:
         """Begin; `place` says where it stands: item id, output and content index."""
         self.kind = kind
-        self._say = say
+        self._events = events
         self._place = place
         self._pieces: list[str] = []
         self._value: dict[str, Any] = {"type": kind, _PARTS[kind]: ""}
         if kind == "output_text":
             self._value |= {"annotations": [], "logprobs": []}
-        say("response.content_part.added", {**place, "part": self._value})
+        scores = {"logprobs": []} if kind == "output_text" else {}
+        self._beginning = beginning_of(f"{_EVENTS[kind]}.delta", {**place, **scores})
+        events.say("response.content_part.added", {**place, "part": self._value})
 
     def add(self, text: str, logprobs: Sequence[Any] = ()) -> None:
         """Take the next piece."""
         self._pieces.append(text)
-        more: dict[str, Any] = {}
-        if self.kind == "output_text":
+        if logprobs:
             self._value["logprobs"].extend(logprobs)
-            more["logprobs"] = list(logprobs)
-        self._say(f"{_EVENTS[self.kind]}.delta", {**self._place, "delta": text, **more})
+            told = {**self._place, "delta": text, "logprobs": list(logprobs)}
+            self._events.say("response.output_text.delta", told)
+        else:
+            self._events.grow(self._beginning, text)
 
     def annotate(self, annotation: Mapping[str, Any]) -> None:
         """Take a note on the text: a citation."""
         known = self._value["annotations"]
         known.append(annotation)
         place = {**self._place, "annotation_index": len(known) - 1}
-        self._say("response.output_text.annotation.added", {**place, "annotation": annotation})
+        self._events.say("response.output_text.annotation.added", {**place, "annotation": annotation})
 
     def close(self) -> dict[str, Any]:
         """End, and return the whole part."""
         field = _PARTS[self.kind]
         text = self._value[field] = "".join(self._pieces)
         more = {"logprobs": self._value["logprobs"]} if self.kind == "output_text" else {}
-        self._say(f"{_EVENTS[self.kind]}.done", {**self._place, field: text, **more})
-        self._say("response.content_part.done", {**self._place, "part": self._value})
+        self._events.say(f"{_EVENTS[self.kind]}.done", {**self._place, field: text, **more})
+        self._events.say("response.content_part.done", {**self._place, "part": self._value})
         return self._value
 
 
@@ -67,16 +69,16 @@ class Part:
 class Message:
     """What the assistant says."""
 
-    __slots__ = ("_index", "_part", "_say", "item")
+    __slots__ = ("_events", "_index", "_part", "item")
 
-    def __init__(self, say: Say, item_id: str, index: int) -> None:
+    def __init__(self, events: Events, item_id: str, index: int) -> None:
         """Begin without any part."""
         self.item: Item = {"id": item_id, "type": "message", "status": "in_progress", "role": "assistant"}
         self.item["content"] = []
-        self._say = say
+        self._events = events
         self._index = index
         self._part: Part | None = None
-        say("response.output_item.added", {"output_index": index, "item": self.item})
+        events.say("response.output_item.added", {"output_index": index, "item": self.item})
 
     def part(self, kind: str) -> Part:
         """Return the part of a kind that grows; another one ends."""
@@ -87,14 +89,14 @@ class Message:
                 "output_index": self._index,
                 "content_index": len(self.item["content"]),
             }
-            self._part = Part(self._say, kind, place)
+            self._part = Part(self._events, kind, place)
         return self._part
 
     def close(self, status: Ended) -> None:
         """End with all its parts."""
         self._close_part()
         self.item["status"] = status
-        self._say("response.output_item.done", {"output_index": self._index, "item": self.item})
+        self._events.say("response.output_item.done", {"output_index": self._index, "item": self.item})
 
     def _close_part(self) -> None:
         if self._part is not None:
@@ -106,9 +108,9 @@ class Message:
 class Call:
     """A call of a function or of a custom tool, whose input is told when it is whole."""
 
-    __slots__ = ("_index", "_is_custom", "_pieces", "_say", "item")
+    __slots__ = ("_beginning", "_events", "_index", "_is_custom", "_pieces", "item")
 
-    def __init__(self, say: Say, item_id: str, index: int, call: Mapping[str, Any], *, is_custom: bool) -> None:
+    def __init__(self, events: Events, item_id: str, index: int, call: Mapping[str, Any], *, is_custom: bool) -> None:
         """Begin with the first fragment of a chat's tool call."""
         kind, field = ("custom_tool_call", "input") if is_custom else ("function_call", "arguments")
         self.item: Item = {"id": item_id, "type": kind, "status": "in_progress", "call_id": call.get("id", "")}
@@ -116,16 +118,18 @@ class Call:
         if "extra_content" in call:
             self.item["extra_content"] = call["extra_content"]
         self._is_custom = is_custom
-        self._say = say
+        self._events = events
         self._index = index
         self._pieces: list[str] = []
-        say("response.output_item.added", {"output_index": index, "item": self.item})
+        place = {"item_id": item_id, "output_index": index}
+        self._beginning = beginning_of("response.function_call_arguments.delta", place)
+        events.say("response.output_item.added", {"output_index": index, "item": self.item})
 
     def add(self, arguments: str) -> None:
         """Take the next piece of the arguments."""
         self._pieces.append(arguments)
         if not self._is_custom:
-            self._tell("response.function_call_arguments.delta", "delta", arguments)
+            self._events.grow(self._beginning, arguments)
 
     def close(self, status: Ended) -> None:
         """End with the whole arguments."""
@@ -139,10 +143,10 @@ class Call:
         else:
             self._tell("response.function_call_arguments.done", "arguments", text)
             self.item |= {"arguments": text, "status": status}
-        self._say("response.output_item.done", {"output_index": self._index, "item": self.item})
+        self._events.say("response.output_item.done", {"output_index": self._index, "item": self.item})
 
     def _tell(self, kind: str, field: str, text: str) -> None:
-        self._say(kind, {"item_id": self.item["id"], "output_index": self._index, field: text})
+        self._events.say(kind, {"item_id": self.item["id"], "output_index": self._index, field: text})
 
 
 def _input_of(arguments: str) -> str:

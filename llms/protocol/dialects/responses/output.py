@@ -7,8 +7,9 @@ from typing import Any, Final, final
 
 from llms.protocol.chat import ChunkObject
 from llms.protocol.dialects.responses.asked import Item
+from llms.protocol.dialects.responses.events import Events
 from llms.protocol.dialects.responses.frame import Frame
-from llms.protocol.dialects.responses.items import Call, Ended, Message, Say
+from llms.protocol.dialects.responses.items import Call, Ended, Message
 from llms.protocol.dialects.responses.reasoning import Reasoning
 from llms.protocol.dialects.responses.tools import custom_names
 
@@ -29,21 +30,21 @@ class Output:
         "_count",
         "_custom",
         "_details",
+        "_events",
         "_frame",
         "_items",
         "_message",
         "_reasoning",
-        "_say",
         "_show",
         "_summary",
         "finish",
     )
 
-    def __init__(self, frame: Frame, say: Say) -> None:
-        """Take who hears of it."""
+    def __init__(self, frame: Frame, events: Events) -> None:
+        """Take what gathers the events."""
         body = frame.asked.body
         self._frame = frame
-        self._say = say
+        self._events = events
         self._custom = custom_names(body)
         self._summary = bool(body.get("reasoning", {}).get("summary"))
         self._show = frame.asked.includes(_ENCRYPTED)
@@ -91,6 +92,11 @@ class Output:
         return {item["id"]: sealed for item, sealed in self._items if sealed is not None}
 
     def _delta(self, delta: Mapping[str, Any], choice: Mapping[str, Any]) -> None:
+        message = self._message
+        if message is not None and len(delta) == 1 and (text := delta.get("content")) and not choice.get("logprobs"):
+            # What most deltas are: a piece of the text that is being said.
+            message.part("output_text").add(text)
+            return
         thought = delta.get("reasoning_content") or delta.get("reasoning")
         if isinstance(thought, str) and thought:
             self._think(thought)
@@ -127,7 +133,7 @@ class Output:
             self._close_message("completed")
             is_custom = function.get("name") in self._custom
             item_id, place = self._next("custom_tool_call" if is_custom else "function_call")
-            call = self._calls[index] = Call(self._say, item_id, place, fragment, is_custom=is_custom)
+            call = self._calls[index] = Call(self._events, item_id, place, fragment, is_custom=is_custom)
             self._items.append((call.item, None))
         elif name := function.get("name"):
             call.item["name"] += name
@@ -136,13 +142,13 @@ class Output:
 
     def _speaking(self) -> Message:
         if self._message is None:
-            self._message = Message(self._say, *self._next("message"))
+            self._message = Message(self._events, *self._next("message"))
             self._items.append((self._message.item, None))
         return self._message
 
     def _thinking(self) -> Reasoning:
         if self._reasoning is None:
-            self._reasoning = Reasoning(self._say, *self._next("reasoning"), as_summary=self._summary)
+            self._reasoning = Reasoning(self._events, *self._next("reasoning"), as_summary=self._summary)
             self._items.append((self._reasoning.item, None))
         return self._reasoning
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 from llms.protocol.dialects.responses.asked import Item
-from llms.protocol.dialects.responses.items import Ended, Part, Say
+from llms.protocol.dialects.responses.events import Events, beginning_of
+from llms.protocol.dialects.responses.items import Ended, Part
 from llms.protocol.dialects.responses.opaque import Thought, seal
 
 
@@ -17,21 +18,23 @@ class Reasoning:
     What it carries for the model is in `sealed`, kept with the item and shown where the client asked for it.
     """
 
-    __slots__ = ("_as_summary", "_details", "_index", "_part", "_pieces", "_say", "item", "sealed")
+    __slots__ = ("_as_summary", "_beginning", "_details", "_events", "_index", "_part", "_pieces", "item", "sealed")
 
-    def __init__(self, say: Say, item_id: str, index: int, *, as_summary: bool) -> None:
+    def __init__(self, events: Events, item_id: str, index: int, *, as_summary: bool) -> None:
         """Begin; `as_summary` tells the text as a summary."""
         self.item: Item = {"id": item_id, "type": "reasoning", "status": "in_progress", "summary": []}
         self.sealed: str | None = None
         self._as_summary = as_summary
-        self._say = say
+        self._events = events
         self._index = index
         self._part: Part | None = None
         self._pieces: list[str] = []
         self._details: list[Mapping[str, Any]] = []
+        place = {"item_id": item_id, "output_index": index, "summary_index": 0}
+        self._beginning = beginning_of("response.reasoning_summary_text.delta", place)
         if not as_summary:
             self.item["content"] = []
-        say("response.output_item.added", {"output_index": index, "item": self.item})
+        events.say("response.output_item.added", {"output_index": index, "item": self.item})
 
     @property
     def has_details(self) -> bool:
@@ -43,12 +46,12 @@ class Reasoning:
         self._pieces.append(text)
         if not self._as_summary:
             if self._part is None:
-                self._part = Part(self._say, "reasoning_text", {**self._place(), "content_index": 0})
+                self._part = Part(self._events, "reasoning_text", {**self._place(), "content_index": 0})
             self._part.add(text)
             return
         if len(self._pieces) == 1:
             self._tell("part.added", {"part": {"type": "summary_text", "text": ""}})
-        self._tell("text.delta", {"delta": text})
+        self._events.grow(self._beginning, text)
 
     def keep(self, details: Sequence[Mapping[str, Any]]) -> None:
         """Take what has to be given back to the model."""
@@ -68,10 +71,10 @@ class Reasoning:
         self.item["status"] = status
         if show and self.sealed is not None:
             self.item["encrypted_content"] = self.sealed
-        self._say("response.output_item.done", {"output_index": self._index, "item": self.item})
+        self._events.say("response.output_item.done", {"output_index": self._index, "item": self.item})
 
     def _place(self) -> dict[str, Any]:
         return {"item_id": self.item["id"], "output_index": self._index}
 
     def _tell(self, kind: str, fields: Mapping[str, Any]) -> None:
-        self._say(f"response.reasoning_summary_{kind}", {**self._place(), "summary_index": 0, **fields})
+        self._events.say(f"response.reasoning_summary_{kind}", {**self._place(), "summary_index": 0, **fields})

@@ -8,6 +8,7 @@ from typing import Any, final
 from llms.protocol import json
 from llms.protocol.chat import Chunk, CompletionObject
 from llms.protocol.dialects import Telling, Told
+from llms.protocol.dialects.responses.events import Events
 from llms.protocol.dialects.responses.frame import End, Frame
 from llms.protocol.dialects.responses.output import Output
 from llms.protocol.envelope import envelope
@@ -20,15 +21,14 @@ from llms.protocol.sse import escape_separators
 class ResponseTelling:
     """Tell one stream, numbering its events; `response` holds the object as far as it was told."""
 
-    __slots__ = ("_frame", "_now", "_number", "_output", "_said", "response")
+    __slots__ = ("_events", "_frame", "_now", "_output", "response")
 
     def __init__(self, frame: Frame, *, now: Callable[[], float]) -> None:
         """Take the object that the events grow, and the clock (Unix seconds)."""
         self._frame = frame
         self._now = now
-        self._said: list[bytes] = []
-        self._number = 0
-        self._output = Output(frame, self._say)
+        self._events = Events()
+        self._output = Output(frame, self._events)
         self.response: dict[str, Any] | None = None
         """None before the first event."""
 
@@ -45,34 +45,33 @@ class ResponseTelling:
     def queue(self) -> bytes:
         """Return the events of a response that has to wait; told before anything else."""
         self._announce("queued")
-        self._say("response.queued", {"response": self.response})
-        return self._taken()
+        self._events.say("response.queued", {"response": self.response})
+        return self._events.taken()
 
     def chunk(self, chunk: Chunk, /) -> bytes:
         """Return the events that tell a chunk."""
         self._take(chunk)
-        return self._taken()
+        return self._events.taken()
 
     def end(self, chunk: Chunk, told: Told, /) -> bytes:
         """Return the events of the final chunk, and the one that has the whole response."""
         self._take(chunk)
         self._close(End("incomplete" if self._output.reason else "completed", told.usage, reason=self._output.reason))
-        return self._taken()
+        return self._events.taken()
 
     def error(self, error: LlmsError, /) -> bytes:
         """Return what ends a stream that broke: the error, and the response with what there is of it."""
         begun = self.response is not None and not self.over
         if begun:
             self._output.close("incomplete")
-        self._said.append(error_event(error, number=self._number))
-        self._number += 1
+        self._events.add(error_event(error, number=self._events.number))
         if begun:
             self.break_off(error)
-        return self._taken()
+        return self._events.taken()
 
     def go_on_from(self, number: int) -> None:
         """Number what follows as if others had told the events before: those of an upstream were passed on."""
-        self._number = number
+        self._events.number = number
 
     def break_off(self, error: LlmsError) -> dict[str, Any]:
         """Return the response that an error ended, or its owner."""
@@ -95,11 +94,11 @@ class ResponseTelling:
         if self.response is None:
             self._announce("in_progress")
         self.response = self._frame.response((), End("in_progress"))
-        self._say("response.in_progress", {"response": self.response})
+        self._events.say("response.in_progress", {"response": self.response})
 
     def _announce(self, status: Any) -> None:
         self.response = self._frame.response((), End(status))
-        self._say("response.created", {"response": self.response})
+        self._events.say("response.created", {"response": self.response})
 
     def _close(self, end: End) -> None:
         self._output.close("incomplete" if end.reason else "completed")
@@ -108,16 +107,7 @@ class ResponseTelling:
     def _finish(self, end: End, *, now: int | None) -> None:
         self.response = self._frame.response(self._output.items, end, now=now)
         if end.status != "cancelled":
-            self._say(f"response.{end.status}", {"response": self.response})
-
-    def _say(self, kind: str, fields: Mapping[str, Any]) -> None:
-        data = escape_separators(json.dumps({"type": kind, "sequence_number": self._number, **fields}))
-        self._number += 1
-        self._said.append(b"event: %b\ndata: %b\n\n" % (kind.encode(), data))
-
-    def _taken(self) -> bytes:
-        said, self._said = b"".join(self._said), []
-        return said
+            self._events.say(f"response.{end.status}", {"response": self.response})
 
 
 def error_event(error: LlmsError, *, number: int) -> bytes:
@@ -135,7 +125,7 @@ def whole(
     frame: Frame, completion: CompletionObject, told: Told, *, now: int
 ) -> tuple[dict[str, Any], Mapping[str, str]]:
     """Return the response object of a whole answer, and what its reasoning items carry for the model."""
-    output = Output(frame, _unheard)
+    output = Output(frame, Events())
     for item in unfold(completion):
         output.take(item)
     frame.model = completion["model"]
@@ -143,10 +133,6 @@ def whole(
     output.close("incomplete" if reason else "completed")
     end = End("incomplete" if reason else "completed", told.usage, reason=reason)
     return frame.response(output.items, end, now=None if reason else now), output.sealed
-
-
-def _unheard(kind: str, fields: Mapping[str, Any]) -> None:
-    """Tell nobody."""
 
 
 _: type[Telling] = ResponseTelling
