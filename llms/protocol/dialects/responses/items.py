@@ -34,7 +34,7 @@ class Part:
         self._value: dict[str, Any] = {"type": kind, _PARTS[kind]: ""}
         if kind == "output_text":
             self._value |= {"annotations": [], "logprobs": []}
-        scores = {"logprobs": []} if kind == "output_text" else {}
+        scores: dict[str, Any] = {"logprobs": []} if kind == "output_text" else {}
         self._beginning = beginning_of(f"{_EVENTS[kind]}.delta", {**place, **scores})
         events.say("response.content_part.added", {**place, "part": self._value})
 
