@@ -49,6 +49,7 @@ class Background:
         session = self._services.streams.start(
             source, owner=access.caller.key_id, tell=making.telling.error, text_of=_no_text, outlives=True
         )
+        access.reported = True
         self._runs[asked.id] = (session, making)
         await making.keep()
         if asked.stream:
@@ -89,11 +90,12 @@ class Background:
 
     def _run(self, response_id: str, owner: str) -> tuple[StreamSession, Making] | None:
         run = self._runs.get(response_id)
-        if run is None:
+        if run is None or run[0].owner != owner:
             return None
         try:
             self._services.streams.find(run[0].id, owner=owner)
         except NotFound:
+            del self._runs[response_id]
             return None
         return run
 

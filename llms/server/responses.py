@@ -44,7 +44,6 @@ class Responses:
         asked = read(raw, response_id=f"resp_{secrets.token_hex(24)}")
         memory = self._memory(access)
         asked, chat = await planned(asked, memory, access, self._services)
-        access.reported = True
         making = Making(
             asked,
             chat,
@@ -55,6 +54,7 @@ class Responses:
         )
         if asked.background and chat.original is None:
             return await self._background.start(request, access, asked, making)
+        access.reported = True
         if asked.stream:
             return await self._stream(request, access, making)
         return await self._whole(access, chat, making)
@@ -144,10 +144,12 @@ class _Heading:
 async def _relay(making: Making, events: EventStream) -> None:
     """Send all events; raise an LlmsError while there is no status yet."""
     heading = _Heading()
+    begun = False
     try:
         async with aclosing(making.events(heading)) as told:
             async for data in told:
-                if not events.committed or events.waiting is not None:
+                if not begun:
+                    begun = True
                     await events.commit(heading.headers)
                 events.heartbeat = events.heartbeat if heading.heartbeat is None else heading.heartbeat
                 await events.write(data)

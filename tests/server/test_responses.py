@@ -401,6 +401,30 @@ class TestStreams:
 
         assert (ended.outcome, ended.route) == ("cancelled", PATH)
 
+    async def test_a_server_that_stops_ends_a_stream_with_an_error(self, tmp_path: Path) -> None:
+        async with up(tmp_path) as (upstream, proxy, _):
+            upstream.script(started().then(stall()))
+            client = await RawClient.to(proxy)
+            await client.send({"model": "m", "input": "hi", "stream": True}, path=PATH)
+            head = await client.until(b"output_text.delta")
+            proxy.engine.interrupt()
+            rest = await client.until(b"0\r\n\r\n")
+            client.close()
+
+        assert b'"server_stopping"' in rest
+        assert b"response.failed" in rest
+        assert b"response.completed" not in head + rest
+
+    async def test_a_server_that_stops_ends_a_whole_answer_with_its_status(self, tmp_path: Path) -> None:
+        async with up(tmp_path) as (upstream, proxy, _):
+            upstream.script(answer(stall()))
+            asking = asyncio.create_task(post(proxy))
+            await upstream.arrived()
+            proxy.engine.interrupt()
+            got = await asking
+
+        assert_envelope(got, code="server_stopping")
+
     async def test_the_bare_twin_answers(self, tmp_path: Path) -> None:
         async with up(tmp_path) as (upstream, proxy, _):
             upstream.script(reply("x"))
@@ -460,6 +484,27 @@ class TestKeeping:
             assert seen.json["messages"][1]["reasoning_details"] == [detail]
             assert seen.json["messages"][1]["reasoning_content"] == "Hm."
         assert "encrypted_content" not in first.output[0].to_dict()
+
+    async def test_a_response_may_be_continued_without_a_word(self, tmp_path: Path) -> None:
+        async with up(tmp_path) as (upstream, proxy, client):
+            upstream.script(reply("one"), reply("two"))
+            first = await client.responses.create(model="m", input="a")
+            got = await ask(proxy, {"model": "m", "previous_response_id": first.id}, path=PATH)
+
+        assert got.status == 200
+        assert [one["role"] for one in upstream.chats[1].json["messages"]] == ["user", "assistant"]
+
+    async def test_a_broken_file_hurts_nobody_who_asks(self, tmp_path: Path) -> None:
+        (tmp_path / "responses.sqlite3").write_bytes(b"no database" * 100)
+        async with up(tmp_path) as (upstream, proxy, client):
+            upstream.script(reply("fine"))
+            made = await client.responses.create(model="m", input="a")
+            streamed = await post(proxy, stream=True)
+            got = await read(proxy, f"{PATH}/{made.id}")
+
+        assert made.output_text == "fine"
+        assert checked(streamed.body).response["status"] == "completed"
+        assert (got.status, assert_envelope(got)["code"]) == (500, "internal_error")
 
     async def test_others_find_nothing(self, tmp_path: Path) -> None:
         async with up(tmp_path, more=KEYS, key=BEARER.removeprefix("Bearer ")) as (upstream, proxy, client):

@@ -107,7 +107,7 @@ def read(raw: bytes, *, response_id: str) -> Asked:
     """
     body = {name: value for name, value in parse_object(raw).items() if value is not None}
     _check(body)
-    given = body.get("input", "")
+    given = body.get("input", [])
     items = [{"type": "message", "role": "user", "content": given}] if isinstance(given, str) else given
     return Asked(response_id, body, [_item(item, at, response_id) for at, item in enumerate(items)])
 

@@ -29,6 +29,7 @@ _ELSEWHERE: Final = {
     "context_management": "compaction, which OpenAI does",
     "moderation": "moderation, which OpenAI does",
 }
+_NAMED: Final = ("reasoning", "item_reference")
 _LOGPROBS: Final = "message.output_text.logprobs"
 
 
@@ -119,5 +120,12 @@ def _original(asked: Asked, history: Sequence[Item]) -> Mapping[str, Any]:
     given = body.get("input")
     if not history and not (isinstance(given, list) and any(isinstance(one, dict) and is_ours(one) for one in given)):
         return body
-    kept = [item for item in (*history, *asked.items) if not is_ours(item)]
+    kept = [_unknown(item) for item in (*history, *asked.items) if not is_ours(item)]
     return {name: value for name, value in body.items() if name != "previous_response_id"} | {"input": kept}
+
+
+def _unknown(item: Item) -> Item:
+    """Return an item without the id that was made up here, where one is not needed."""
+    if item["type"] not in _NAMED and item.get("role") != "assistant":
+        return {key: value for key, value in item.items() if key != "id"}
+    return item

@@ -271,6 +271,7 @@ class TestOnlyForOthers:
         assert original is not None
         assert "previous_response_id" not in original.body
         assert [item["content"][0]["text"] for item in original.body["input"]] == ["first", "second"]
+        assert not [item for item in original.body["input"] if "id" in item]
 
 
 @pytest.mark.parametrize(
