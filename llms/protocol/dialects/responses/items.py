@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, final
 
-from llms.protocol import json
 from llms.protocol.dialects.responses.asked import Item
 from llms.protocol.dialects.responses.events import Events, beginning_of
+from llms.protocol.dialects.responses.plain_input import PlainInput
 
 Ended = Literal["completed", "incomplete"]
 
@@ -106,9 +106,9 @@ class Message:
 
 @final
 class Call:
-    """A call of a function or of a custom tool, whose input is told when it is whole."""
+    """A call of a function, or of a custom tool, which is called with plain text."""
 
-    __slots__ = ("_beginning", "_events", "_index", "_is_custom", "_pieces", "item")
+    __slots__ = ("_beginning", "_events", "_index", "_name", "_pieces", "_plain", "item")
 
     def __init__(self, events: Events, item_id: str, index: int, call: Mapping[str, Any], *, is_custom: bool) -> None:
         """Begin with the first fragment of a chat's tool call."""
@@ -117,43 +117,29 @@ class Call:
         self.item |= {"name": call.get("function", {}).get("name", ""), field: ""}
         if "extra_content" in call:
             self.item["extra_content"] = call["extra_content"]
-        self._is_custom = is_custom
+        self._plain = PlainInput() if is_custom else None
         self._events = events
         self._index = index
         self._pieces: list[str] = []
-        place = {"item_id": item_id, "output_index": index}
-        self._beginning = beginning_of("response.function_call_arguments.delta", place)
+        self._name = "response.custom_tool_call_input" if is_custom else "response.function_call_arguments"
+        self._beginning = beginning_of(f"{self._name}.delta", {"item_id": item_id, "output_index": index})
         events.say("response.output_item.added", {"output_index": index, "item": self.item})
 
     def add(self, arguments: str) -> None:
         """Take the next piece of the arguments."""
-        self._pieces.append(arguments)
-        if not self._is_custom:
-            self._events.grow(self._beginning, arguments)
+        self._grow(arguments if self._plain is None else self._plain.add(arguments))
 
     def close(self, status: Ended) -> None:
-        """End with the whole arguments."""
-        text = "".join(self._pieces)
-        if self._is_custom:
-            text = _input_of(text)
-            if text:
-                self._tell("response.custom_tool_call_input.delta", "delta", text)
-            self._tell("response.custom_tool_call_input.done", "input", text)
-            self.item |= {"input": text, "status": status}
-        else:
-            self._tell("response.function_call_arguments.done", "arguments", text)
-            self.item |= {"arguments": text, "status": status}
+        """End with the whole input."""
+        if self._plain is not None:
+            self._grow(self._plain.rest())
+        field = "arguments" if self._plain is None else "input"
+        self.item |= {field: "".join(self._pieces), "status": status}
+        place = {"item_id": self.item["id"], "output_index": self._index}
+        self._events.say(f"{self._name}.done", {**place, field: self.item[field]})
         self._events.say("response.output_item.done", {"output_index": self._index, "item": self.item})
 
-    def _tell(self, kind: str, field: str, text: str) -> None:
-        self._events.say(kind, {"item_id": self.item["id"], "output_index": self._index, field: text})
-
-
-def _input_of(arguments: str) -> str:
-    """Return the text that a custom tool was called with; a model that sent no object meant the text itself."""
-    try:
-        found = json.loads(arguments.encode("utf-8", "surrogatepass"))
-    except ValueError:
-        return arguments
-    text = found.get("input") if isinstance(found, dict) else None
-    return text if isinstance(text, str) else arguments
+    def _grow(self, text: str) -> None:
+        if text:
+            self._pieces.append(text)
+            self._events.grow(self._beginning, text)
