@@ -75,9 +75,10 @@ class Background:
         if run is None:
             return None
         session, making = run
-        error = Cancelled("The response was cancelled by its client.")
-        making.break_off(error)
-        session.cancel(error)
+        if not making.telling.over:
+            error = Cancelled("The response was cancelled by its client.")
+            making.break_off(error)
+            session.cancel(error)
         return making.telling.response
 
     def forget(self, response_id: str, *, owner: str) -> None:

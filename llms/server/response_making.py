@@ -15,6 +15,7 @@ from llms.protocol.dialects.responses.frame import Frame
 from llms.protocol.dialects.responses.telling import ResponseTelling, whole
 from llms.protocol.errors import Cancelled, LlmsError
 from llms.protocol.sse import Decoder, escape_separators
+from llms.server.errors import stopping
 from llms.server.response_memory import Memory
 from llms.server.routing_headers import routing_headers
 from llms.server.services import Services
@@ -58,7 +59,7 @@ class Making:
         native = answered.completion.native
         exchange = answered.exchange
         if native is not None:
-            await self._remember(json.loads(native.wire), exchange.provider, exchange.model)
+            self._remember(json.loads(native.wire), exchange.provider, exchange.model)
             return native.wire, routing_headers(exchange)
         now = int(self._services.now())
         response, sealed = whole(self._frame, answered.completion.object, answered, now=now)
@@ -84,7 +85,8 @@ class Making:
         except (asyncio.CancelledError, GeneratorExit) as left:
             error = running.ended(task) if isinstance(left, asyncio.CancelledError) else None
             if error is None:
-                self.break_off(Cancelled(_LEFT))
+                # Nobody leaves what is made in the background, and who cancels it has broken it off already.
+                self.break_off(stopping() if self._asked.background else Cancelled(_LEFT))
                 raise
             yield self._failed(error)
         except LlmsError as error:
@@ -124,7 +126,7 @@ class Making:
 
     async def _told(self, chunk: Chunk, answer: Answer) -> bytes:
         if chunk.native is not None:
-            return await self._passed(chunk.native.wire, answer)
+            return self._passed(chunk.native.wire, answer)
         if chunk.final:
             data = self.telling.end(chunk, answer)
             await self.keep()
@@ -135,18 +137,18 @@ class Making:
             self.note()
         return data
 
-    async def _passed(self, wire: bytes, answer: Answer) -> bytes:
+    def _passed(self, wire: bytes, answer: Answer) -> bytes:
         if not self._last and wire:
             first = next(iter(Decoder().feed(wire)), (b"", b"{}"))[1]
-            await self._remember(_response_in(first), answer.exchange.provider, answer.exchange.model)
+            self._remember(_response_in(first), answer.exchange.provider, answer.exchange.model)
         self._last = wire or self._last
         return wire
 
-    async def _remember(self, response: Any, provider: str, model: str) -> None:
+    def _remember(self, response: Any, provider: str, model: str) -> None:
         """Remember who keeps a response that was passed on."""
         named = response.get("id") if isinstance(response, dict) else None
         if self.keeps and isinstance(named, str) and _ID.fullmatch(named):
-            await self._memory.keep(self._memory.row_of(named, provider=provider, model=model))
+            self._memory.note(self._memory.row_of(named, provider=provider, model=model))
 
     def _row(self) -> StoredResponse:
         assert self.telling.response is not None

@@ -289,6 +289,16 @@ class TestBackground:
 
         assert (found.status, found.error is not None and "shutting down" in found.error.message) == ("failed", True)
 
+    async def test_one_that_a_closed_server_left_has_failed(self, tmp_path: Path) -> None:
+        async with up(tmp_path) as (upstream, _, client):
+            upstream.script(started("Hel").then(stall()))
+            made = await client.responses.create(model="m", input="hi", background=True)
+            await upstream.arrived()
+        async with up(tmp_path) as (_, _, client):
+            found = await client.responses.retrieve(made.id)
+
+        assert (found.status, found.error is not None and "shutting down" in found.error.message) == ("failed", True)
+
     async def test_one_that_a_killed_server_left_has_failed(self, tmp_path: Path) -> None:
         async with up(tmp_path) as (upstream, _, client):
             upstream.script(started("Hel").then(stall()))

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, NamedTuple, final
 
 from llms.protocol.chat import Usage
 from llms.protocol.dialects.responses.asked import Asked, Item, item_id
-from llms.protocol.errors import InvalidRequest, LlmsError
+from llms.protocol.errors import LlmsError
 
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 _DEFAULTS: Final[Mapping[str, Any]] = {
@@ -29,6 +29,8 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
 }
 """What a response says of fields that were not asked for."""
 _RATE: Final = 429
+_TOLD: Final = ("context_length_exceeded", "insufficient_quota")
+"""Codes that clients act upon wherever they find them."""
 
 
 class End(NamedTuple):
@@ -45,7 +47,7 @@ class End(NamedTuple):
 class Frame:
     """The response object of one request."""
 
-    __slots__ = ("_asked", "_echo", "created", "id", "model", "stored")
+    __slots__ = ("_echo", "asked", "created", "id", "model", "stored")
 
     def __init__(self, asked: Asked, *, created: int, stored: bool) -> None:
         """Take when it began, in Unix seconds, and whether it is kept."""
@@ -54,14 +56,9 @@ class Frame:
         self.model = asked.model
         """The model that answers; the one that was asked for until that is known."""
         self.stored = stored
-        self._asked = asked
+        self.asked = asked
         self._echo = {name: asked.body.get(name, default) for name, default in _DEFAULTS.items()}
         self._echo["tools"] = [_tool(tool) for tool in self._echo["tools"]]
-
-    @property
-    def asked(self) -> Asked:
-        """Return the request."""
-        return self._asked
 
     def item_id(self, kind: str, index: int) -> str:
         """Return the id of an output item."""
@@ -69,14 +66,14 @@ class Frame:
 
     def response(self, output: Sequence[Item], end: End, *, now: int | None = None) -> dict[str, Any]:
         """Return the object; `now` is when it was completed."""
-        body = self._asked.body
+        body = self.asked.body
         reasoning, text = body.get("reasoning", {}), body.get("text", {})
         return {
             "id": self.id,
             "object": "response",
             "created_at": self.created,
             "status": end.status,
-            "background": self._asked.background,
+            "background": self.asked.background,
             "completed_at": now,
             "error": None if end.error is None else error_of(end.error),
             "incomplete_details": None if end.reason is None else {"reason": end.reason},
@@ -108,9 +105,11 @@ def usage_of(usage: Usage) -> dict[str, Any]:
 def error_of(error: LlmsError) -> dict[str, Any]:
     """Return why a response failed; clients know only a few codes there."""
     code = "server_error"
-    if error.http_status == _RATE:
+    if error.code in _TOLD:
+        code = error.code
+    elif error.http_status == _RATE:
         code = "rate_limit_exceeded"
-    elif isinstance(error, InvalidRequest) or error.type == "invalid_request_error":
+    elif error.type == "invalid_request_error":
         code = "invalid_prompt"
     return {"code": code, "message": error.message}
 

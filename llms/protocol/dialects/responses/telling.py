@@ -73,15 +73,10 @@ class ResponseTelling:
         """Number what follows as if others had told the events before: those of an upstream were passed on."""
         self._events.number = number
 
-    def break_off(self, error: LlmsError) -> dict[str, Any]:
-        """Return the response that an error ended, or its owner."""
-        if self.response is None:
-            self._announce("in_progress")
-        status: Any = "cancelled" if isinstance(error, Cancelled) else "failed"
+    def break_off(self, error: LlmsError) -> None:
+        """End a response that has begun: it failed, or was cancelled."""
         self._output.close("incomplete")
-        self._finish(End(status, error=None if status == "cancelled" else error), now=None)
-        assert self.response is not None
-        return self.response
+        self._finish(End("cancelled") if isinstance(error, Cancelled) else End("failed", error=error), now=None)
 
     def _take(self, chunk: Chunk) -> None:
         for item in chunk.objects:

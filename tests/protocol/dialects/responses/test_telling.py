@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from llms.protocol.chat import Chunk, Usage
 from llms.protocol.conform import Conform
 from llms.protocol.dialects.responses.telling import ResponseTelling, whole
-from llms.protocol.errors import Cancelled, RateLimited, UpstreamTimeout
+from llms.protocol.errors import (
+    Cancelled,
+    ContextLengthExceeded,
+    InvalidRequest,
+    LlmsError,
+    RateLimited,
+    UpstreamTimeout,
+)
 from llms.protocol.fold import Fold
 from llms.protocol.stream import ChunkReader
 from llms.testing.answers import HEAD, chunk
@@ -199,10 +206,27 @@ class TestEnds:
     def test_a_cancelled_response_says_so(self) -> None:
         tell = telling()
         tell.chunk(Chunk.of(chunk({"content": "a"})))
-        response = tell.break_off(Cancelled("enough"))
+        tell.break_off(Cancelled("enough"))
 
-        assert (response["status"], response["error"]) == ("cancelled", None)
+        assert tell.response is not None
+        assert (tell.response["status"], tell.response["error"]) == ("cancelled", None)
         assert tell.over
+        assert [event["type"] for event in events_of(tell.error(Cancelled("enough")))][-1] == "error"
+
+    @pytest.mark.parametrize(
+        ("error", "code"),
+        [
+            (RateLimited("slow"), "rate_limit_exceeded"),
+            (ContextLengthExceeded("long"), "context_length_exceeded"),
+            (InvalidRequest("odd"), "invalid_prompt"),
+            (UpstreamTimeout("silent"), "server_error"),
+        ],
+    )
+    def test_a_failed_response_has_a_code_that_clients_know(self, error: LlmsError, code: str) -> None:
+        tell = telling()
+        wire = tell.chunk(Chunk.of(chunk({"content": "a"}))) + tell.error(error)
+
+        assert checked(wire).response["error"]["code"] == code
 
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=8)
