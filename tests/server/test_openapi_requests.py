@@ -166,9 +166,9 @@ async def test_a_failure_is_as_described(path: str, status: int, script: Script)
     async with FakeUpstream() as upstream, running(upstream=upstream.url) as client:
         upstream.script(script)
         sent = (
-            {"model": "up/fake-model", "input": "x"}
-            if "generate" not in path
-            else {"model": "up/fake-model", "prompt": "x"}
+            {"model": "up/fake-model", "prompt": "x"}
+            if "generate" in path or "completions" in path
+            else {"model": "up/fake-model", "input": "x"}
         )
         async with client.post(path, json=sent) as answer:
             assert answer.status == status
