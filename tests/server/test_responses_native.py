@@ -105,7 +105,7 @@ class TestPassing:
         async with up(tmp_path) as (upstream, _, client):
             upstream.on(lambda seen: error(404) if seen.path == PATH else reply("fine")(seen))  # type: ignore[operator]
             assert (await client.responses.create(model="m", input="hi")).output_text == "fine"
-            with pytest.raises(openai.NotFoundError):
+            with pytest.raises(openai.BadRequestError, match="web_search"):
                 await client.responses.create(model="m", input="hi", tools=[WEB])
 
     async def test_only_a_target_that_speaks_it_is_asked_for_what_no_chat_can_say(self, tmp_path: Path) -> None:
