@@ -42,7 +42,7 @@ from llms.server.errors import stopping
 from llms.server.hosts import Hosts, is_loopback
 from llms.server.routes import add_routes
 from llms.server.services import Services
-from llms.stores import open_stream_store, open_usage_store
+from llms.stores import open_response_store, open_stream_store, open_usage_store
 from llms.streaming.sessions import StreamSessions, new_stream_id
 from llms.tasks import Tasks
 from llms.telemetry.metrics import Metrics
@@ -192,14 +192,15 @@ class Engine:
             stack.push_async_callback(self._close_session)
             stack.push_async_callback(self._pool.close)
             stack.push_async_callback(self._close_members)
-            store = open_usage_store(self._roster.config.stores.usage, data_dir=self.services.data_dir)
+            config, place = self._roster.config, self.services.data_dir
+            store = self.services.usage = open_usage_store(config.stores.usage, data_dir=place)
             stack.push_async_callback(store.close)
-            self.services.usage = store
             self._observers.append(UsageRecorder(store.add))
-            self._metrics.watch(
-                active_requests=lambda: len(self.gateway.live), queue_depth=self._queued, providers_up=self._up
-            )
-            self.services.streams.share(open_stream_store(self._roster.config.stores.state))
+            kept = open_response_store(lambda: self._roster.config.responses, data_dir=place)
+            self.services.responses = await stack.enter_async_context(kept)
+            live = self.gateway.live
+            self._metrics.watch(active_requests=partial(len, live), queue_depth=self._queued, providers_up=self._up)
+            self.services.streams.share(open_stream_store(config.stores.state))
             stack.push_async_callback(self.services.streams.close)
             stack.push_async_callback(self.tasks.close)
             self.tasks.spawn(self.find_local_servers(), name="find local servers")
@@ -293,5 +294,4 @@ def _keys(config: Config) -> Keys:
 
 
 def _hosts(config: Config) -> Hosts:
-    server = config.server
-    return Hosts(bound=server.host, allowed=server.allowed_hosts, origins=server.cors_origins)
+    return Hosts(bound=config.server.host, allowed=config.server.allowed_hosts, origins=config.server.cors_origins)

@@ -13,6 +13,7 @@ _FIXED: Final = (
     ("server", "data_dir"),
     ("stores", "usage"),
     ("stores", "state"),
+    ("responses", "store"),
     ("ui", "enabled"),
 )
 

@@ -180,6 +180,15 @@ class Resume(Section):
     streams_per_caller: Count = Field(default=200, description="Those of one key.")
 
 
+class Responses(Section):
+    """What is kept of answers of the Responses API, for their clients to fetch and to continue."""
+
+    store: Boolean = Field(default=True, description="Keep what clients do not ask to forget; false keeps nothing.")
+    keep: PositiveSeconds = Field(default=720 * 3600.0, description="How long a response is kept.")
+    max: Annotated[int, Whole(minimum=1)] = Field(default=10_000, description="The most that are kept.")
+    max_size: Bytes = Field(default=2**30, description="The most that they take together.")
+
+
 class Batch(Section):
     """How many small chunks become one write."""
 
@@ -219,6 +228,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "keys": Keys,
     "stores": Stores,
     "resume": Resume,
+    "responses": Responses,
     "batch": Batch,
     "attachments": Attachments,
     "ui": Ui,
@@ -239,6 +249,7 @@ class Config(BaseModel):
     keys: Keys = Keys()
     stores: Stores = Stores()
     resume: Resume = Resume()
+    responses: Responses = Responses()
     batch: Batch = Batch()
     attachments: Attachments = Attachments()
     ui: Ui = Ui()

@@ -145,7 +145,7 @@ class NativeRelay:
 
     def _is_absent(self, original: Original, model: str, error: LlmsError) -> bool:
         """Tell whether to ask for a chat instead, and remember it."""
-        if self._translated is None or error.http_status not in _ABSENT:
+        if self._translated is None or original.refusal is not None or error.http_status not in _ABSENT:
             return False
         self._note_absent(original.dialect, model)
         return True

@@ -43,6 +43,7 @@ __all__ = [
     "SupportsLoading",
     "SupportsPassthrough",
     "SupportsSlots",
+    "SupportsStoredResponses",
 ]
 
 
@@ -118,6 +119,15 @@ class SupportsPassthrough(Protocol):
 
         `request.model` is the upstream's own model id, or empty. Stop the work when cancelled.
         """
+        ...
+
+
+@runtime_checkable
+class SupportsStoredResponses(Protocol):
+    """A provider whose upstream keeps responses of its own."""
+
+    def stored(self, method: str, path: str, query: str) -> AsyncGenerator[bytes, None]:
+        """Yield the answer to `GET responses/{id}` and the like: one body, or whole events; raise an LlmsError."""
         ...
 
 

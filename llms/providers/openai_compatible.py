@@ -24,6 +24,7 @@ from llms.providers._http_options import HttpOptions, secrets_of
 from llms.providers._native import NativeRelay
 from llms.providers._passing import Passes, Passing
 from llms.providers._plainer import Plainer
+from llms.providers._stored import StoredResponses
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources
 
 _LONGEST_ID: Final = 512
@@ -81,6 +82,13 @@ class OpenAICompatible:
             counting=counting if "messages" in natives else None,
         )
         self._plainer = Plainer(clock=resources.clock)
+        self._stored = StoredResponses(
+            self._endpoint,
+            settings,
+            lambda method, path, asked: self._endpoint.head(
+                method, path, headers, options.headers, query="&".join(filter(None, (query, asked)))
+            ),
+        )
         self._batches = Batches(options.max_inputs, send=self._embed, clock=resources.clock)
         plain = {name: value for name, value in headers.items() if name != "Content-Type"}
         self._passing = Passing(self._endpoint, options.passes, headers=(plain, options.headers), query=query)
@@ -95,6 +103,10 @@ class OpenAICompatible:
     def speaks(self, original: Original, model: str) -> bool:
         """Tell whether a request can be sent as it stands."""
         return self._native.speaks(original, model)
+
+    def stored(self, method: str, path: str, query: str) -> AsyncGenerator[bytes, None]:
+        """Return what the upstream says of a response that it keeps."""
+        return self._stored.ask(method, path, query)
 
     async def _chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Chunk, None]:
         response = await self._open(request, stream=stream)

@@ -16,6 +16,7 @@ from llms.server.media_routes import add_media_routes
 from llms.server.message_routes import add_message_routes
 from llms.server.models import Models
 from llms.server.openapi import OpenApi
+from llms.server.response_routes import add_response_routes
 from llms.server.services import Services
 from llms.server.session import Session
 from llms.server.status import Status
@@ -56,6 +57,7 @@ def add_routes(app: web.Application, services: Services) -> None:
 
     add_message_routes(route, services)
     add_media_routes(route, services)
+    add_response_routes(route, services)
 
     route("POST", "/generate", generate.post)
     route("POST", "/generate/stream", generate.post_stream)

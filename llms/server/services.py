@@ -20,6 +20,7 @@ from llms.server.hosts import Hosts
 from llms.server.request_ids import RequestIds
 from llms.server.running import Running
 from llms.stores.base import NoUsage, UsageStore
+from llms.stores.responses import ResponseStore
 from llms.streaming.sessions import StreamSessions
 from llms.tasks import Tasks
 
@@ -59,6 +60,7 @@ class Services:
     data_dir: Path
     version: str
     usage: UsageStore = field(default_factory=NoUsage)
+    responses: ResponseStore | None = None
     ui: bool = True
     draining: bool = False
     running: Running = field(default_factory=Running)

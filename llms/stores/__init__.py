@@ -1,18 +1,25 @@
-"""Floor 2: where accounts and shared streams are kept.
+"""Floor 2: where accounts, responses and shared streams are kept.
 
-`base.py` and `streams.py` are the seams, one file a kind; `open_usage_store` and `open_stream_store` choose.
+`base.py`, `responses.py` and `streams.py` are the seams, one file a kind; the functions here choose.
 """
 
 from __future__ import annotations
 
+import secrets
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from llms.config.model import Responses
     from llms.stores.base import UsageStore
+    from llms.stores.responses import ResponseStore
     from llms.stores.streams import StreamStore
 
 _FILE: Final = "usage.sqlite3"
+_RESPONSES: Final = "responses.sqlite3"
 
 
 def open_usage_store(place: str, *, data_dir: Path) -> UsageStore:
@@ -34,3 +41,23 @@ def open_stream_store(place: str) -> StreamStore | None:
     from llms.stores.redis_streams import RedisStreams
 
     return RedisStreams(place)
+
+
+@asynccontextmanager
+async def open_response_store(
+    bounds: Callable[[], Responses], *, data_dir: Path, now: Callable[[], float] = time.time
+) -> AsyncGenerator[ResponseStore | None, None]:
+    """Lend what keeps responses, None for nothing; no file is made before there is one to keep.
+
+    `bounds` are asked for whenever they count, but for `store`, which holds from the start.
+    """
+    if not bounds().store:
+        yield None
+        return
+    from llms.stores.sqlite_responses import SqliteResponses
+
+    store = SqliteResponses(data_dir / _RESPONSES, bounds=bounds, now=now, boot=secrets.token_hex(8))
+    try:
+        yield store
+    finally:
+        await store.close()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from llms.protocol.dialects.completions.dialect import CompletionsDialect
 from llms.protocol.dialects.generate import GenerateDialect
+from llms.protocol.dialects.responses.asked import read
+from llms.protocol.dialects.responses.translation import translate
 from llms.protocol.embeddings import parse_embeddings
 from llms.protocol.errors import LlmsError
 from llms.testing.fake_upstream import FakeUpstream, Script, close, error, text_stream, whole
@@ -26,6 +30,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "EmbeddingRequest": {"model": "m", "input": "x"},
     "GenerateRequest": {"prompt": "x", "model": "m"},
     "CompletionRequest": {"prompt": "x", "model": "m"},
+    "ResponseRequest": {"model": "m", "input": "x"},
 }
 PROMPT = GenerateDialect(default_model=lambda: "m")
 
@@ -38,10 +43,15 @@ def _complete(raw: bytes) -> Any:
     return CompletionsDialect().parse(raw, request_id="", hops=0, stream=None)
 
 
+def _respond(raw: bytes) -> Any:
+    return translate(read(raw, response_id="resp_0f"))
+
+
 READERS: dict[str, Callable[[bytes], Any]] = {
     "EmbeddingRequest": parse_embeddings,
     "GenerateRequest": _generate,
     "CompletionRequest": _complete,
+    "ResponseRequest": _respond,
 }
 
 
@@ -78,7 +88,12 @@ def _is_taken(name: str, body: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize(
     ("request_body", "name"),
-    [("Embeddings", "EmbeddingRequest"), ("Generate", "GenerateRequest"), ("Completion", "CompletionRequest")],
+    [
+        ("Embeddings", "EmbeddingRequest"),
+        ("Generate", "GenerateRequest"),
+        ("Completion", "CompletionRequest"),
+        ("Response", "ResponseRequest"),
+    ],
 )
 def test_examples_of_requests_are_taken(request_body: str, name: str) -> None:
     content = DOCUMENT["components"]["requestBodies"][request_body]["content"]["application/json"]
@@ -143,13 +158,17 @@ async def test_what_is_passed_on_is_as_described(path: str) -> None:
 FAILURES: list[tuple[int, Script]] = [(400, error(400)), (429, error(429)), (502, error(401)), (500, error(500))]
 
 
-@pytest.mark.parametrize("path", ["/v1/embeddings", "/generate", "/generate/stream", "/v1/completions"])
+@pytest.mark.parametrize(
+    "path", ["/v1/embeddings", "/generate", "/generate/stream", "/v1/completions", "/v1/responses"]
+)
 @pytest.mark.parametrize(("status", "script"), FAILURES, ids=range(len(FAILURES)))
 async def test_a_failure_is_as_described(path: str, status: int, script: Script) -> None:
     async with FakeUpstream() as upstream, running(upstream=upstream.url) as client:
         upstream.script(script)
         sent = (
-            {"model": "up/fake-model", "input": "x"} if "embed" in path else {"model": "up/fake-model", "prompt": "x"}
+            {"model": "up/fake-model", "prompt": "x"}
+            if "generate" in path or "completions" in path
+            else {"model": "up/fake-model", "input": "x"}
         )
         async with client.post(path, json=sent) as answer:
             assert answer.status == status
@@ -181,3 +200,36 @@ async def test_a_generated_stream_is_as_described(script: Script) -> None:
     assert found
     for item in found:
         assert not problems("GenerateEvent", item)
+
+
+async def test_responses_are_as_described(tmp_path: Path) -> None:
+    sent = {"model": "up/fake-model", "input": "x"}
+    async with (
+        FakeUpstream() as upstream,
+        running(f"server: {{data_dir: '{tmp_path}'}}", upstream=upstream.url) as client,
+    ):
+        async with client.post("/v1/responses", json=sent) as answer:
+            made = await check(answer, "POST", "/v1/responses")
+        async with client.post("/v1/responses", json={**sent, "background": True}) as answer:
+            begun = await check(answer, "POST", "/v1/responses")
+        for method, rest, response_id in (
+            ("GET", "", made["id"]),
+            ("GET", "/input_items", made["id"]),
+            ("POST", "/cancel", begun["id"]),
+            ("POST", "/cancel", made["id"]),
+            ("DELETE", "", made["id"]),
+            ("GET", "", made["id"]),
+        ):
+            async with client.request(method, f"/v1/responses/{response_id}{rest}") as answer:
+                await check(answer, method, f"/v1/responses/{{id}}{rest}")
+        async with client.get(f"/v1/responses/{begun['id']}?stream=true") as answer:
+            await check_stream(answer)
+        async with client.post("/v1/responses", json={**sent, "stream": True}) as answer:
+            await check_stream(answer)
+
+
+async def check_stream(answer: aiohttp.ClientResponse) -> None:
+    assert answer.status == 200
+    events = [json.loads(data) for data in events_of(await answer.read())]
+    assert events
+    assert not [fault for event in events for fault in problems("ResponseEvent", event)]
