@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, final
 from urllib.parse import urlsplit
 
@@ -57,6 +58,10 @@ class Response:
     def reader(self) -> Callable[[], Awaitable[bytes]]:
         """Return what reads the next bytes and raises BROKEN: `read` without the price of a second coroutine."""
         return self._connection.read if self._inflate is None else self._read_inflated
+
+    def offering(self, take: Callable[[bytes], bool]) -> Callable[[], Awaitable[bytes]]:
+        """Return a `reader` that offers what it waits for to `take` first, as it arrives."""
+        return partial(self._connection.read, take) if self._inflate is None else self._read_inflated
 
     def broken(self, failure: Exception) -> LlmsError:
         """Return our error for what `reader` raised."""

@@ -23,7 +23,7 @@ from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers._http_options import HttpOptions, secrets_of
 from llms.providers._native import NativeRelay
 from llms.providers._passing import Passes, Passing
-from llms.providers.base import ProviderFactory, ProviderSettings, Resources
+from llms.providers.base import ProviderFactory, ProviderSettings, Relay, Resources
 
 _LONGEST_ID: Final = 512
 
@@ -87,7 +87,13 @@ class OpenAICompatible:
         """Tell whether a request can be sent as it stands."""
         return self._native.speaks(original, model)
 
-    async def _chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Chunk, None]:
+    def relay(self, request: ChatRequest, relay: Relay) -> AsyncGenerator[Chunk, None]:
+        """Return the upstream's chunks but for those that are passed on as they arrive."""
+        return self._chat(request, stream=True, relay=relay)
+
+    async def _chat(
+        self, request: ChatRequest, *, stream: bool, relay: Relay | None = None
+    ) -> AsyncGenerator[Chunk, None]:
         response = await self._open(request, stream=stream)
         upstream_id = request_id_of(response.headers, self._endpoint.secrets)
         try:
@@ -98,7 +104,11 @@ class OpenAICompatible:
                 provider=self._settings.name, max_event=self._settings.max_event, secrets=self._endpoint.secrets
             )
             read = response.reader if stream else response.bounded(self._settings.max_answer)
+            if relay is not None:
+                read = response.offering(relay.take)
             while not reader.done:
+                if relay is not None:
+                    relay.expect(reader.steady)
                 data = await read()
                 chunk = reader.feed(data) if data else reader.close()
                 if chunk is not None:

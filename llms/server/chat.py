@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, final
 
 from aiohttp import web
@@ -10,7 +11,7 @@ from aiohttp import web
 from llms.gateway import Answer
 from llms.gateway.exchange import Exchange
 from llms.protocol.chat import ChatRequest
-from llms.protocol.dialects import Dialect, Telling
+from llms.protocol.dialects import Dialect, Telling, TellsWire
 from llms.protocol.dialects.chat import ChatDialect
 from llms.protocol.dialects.passed import Passed
 from llms.protocol.errors import LlmsError
@@ -37,6 +38,7 @@ class Chat:
         """Take the gateway and what streams need."""
         self._services = services
         self._dialect = dialect
+        self._wire = dialect.wire if isinstance(dialect, TellsWire) else None
 
     async def post(self, request: web.Request, access: Access) -> web.StreamResponse:
         """Answer as the body's `stream` says."""
@@ -98,7 +100,7 @@ class Chat:
         try:
             answer = await services.gateway.chat(chat, route=request.path, key_id=access.caller.key_id)
             async with answer:
-                await _relay(answer, events, telling)
+                await self._relay(answer, events, telling)
         except asyncio.CancelledError:
             error = services.running.ended(task)
             if error is None:
@@ -110,18 +112,29 @@ class Chat:
             events.close()
         return events.response
 
+    async def _relay(self, answer: Answer, events: EventStream, telling: Telling) -> None:
+        events.heartbeat = answer.heartbeat
+        await events.commit(routing_headers(answer.exchange))
+        if answer.native:
+            telling = Passed(telling)
+        elif answer.short_cut is not None and self._wire is not None and self._services.config.server.fast_path:
+            answer.short_cut.sink = _sink(self._wire, events)
+        tell = telling.chunk
+        async for chunk in answer.chunks():
+            if chunk.final:
+                await events.done(telling.end(chunk, answer))
+            else:
+                await events.write(tell(chunk))
 
-async def _relay(answer: Answer, events: EventStream, telling: Telling) -> None:
-    events.heartbeat = answer.heartbeat
-    await events.commit(routing_headers(answer.exchange))
-    if answer.native:
-        telling = Passed(telling)
-    tell = telling.chunk
-    async for chunk in answer.chunks():
-        if chunk.final:
-            await events.done(telling.end(chunk, answer))
-        elif data := tell(chunk):
-            await events.write(data)
+
+def _sink(wire: Callable[[bytes], bytes], events: EventStream) -> Callable[[bytes], bool]:
+    """Return what tells an upstream's events without waiting, as `write` does with those of a chunk."""
+    pass_on = events.pass_on
+
+    def sink(data: bytes) -> bool:
+        return pass_on(data if data.isascii() else wire(data))
+
+    return sink
 
 
 async def _fail(events: EventStream, error: LlmsError, telling: Telling) -> None:
