@@ -7,7 +7,6 @@ one future per wait. Parsing is llhttp's (through httptools), so framing is neve
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import AsyncIterable, Callable
 from typing import Final, cast, final
 
@@ -16,7 +15,6 @@ import httptools
 _BUFFER_HIGH: Final = 256 * 1024
 _HEAD_LIMIT: Final = 64 * 1024
 _REFUSAL: Final = 300
-_CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 class BrokenAnswer(Exception):
@@ -296,24 +294,3 @@ class Connection(asyncio.Protocol):
         if self._failure is None:
             self._failure = failure
         self.abort()
-
-
-@final
-class Inflate:
-    """Undo a content coding that was not asked for, piece by piece."""
-
-    def __init__(self, coding: str) -> None:
-        """Take the Content-Encoding; raise NotHttp for one that is unknown."""
-        if coding.strip().lower() not in _CODINGS:
-            raise NotHttp(f"Content-Encoding {coding[:40]}")
-        self._inflate = zlib.decompressobj(wbits=47)
-
-    def feed(self, data: bytes, limit: int) -> bytes:
-        """Return at most `limit` bytes of what a piece holds; raise NotHttp for more, or for garbage."""
-        try:
-            text = self._inflate.decompress(data, limit)
-        except zlib.error as failure:
-            raise NotHttp(str(failure)) from None
-        if self._inflate.unconsumed_tail:
-            raise NotHttp("a compressed answer that is too large")
-        return text

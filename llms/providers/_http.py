@@ -20,7 +20,8 @@ from llms.protocol.errors import (
     UpstreamUnreachable,
 )
 from llms.protocol.refusals import Refusal, error_for
-from llms.providers._connection import BrokenAnswer, Connection, Inflate, NoAnswer, NotHttp
+from llms.providers._connection import BrokenAnswer, Connection, NoAnswer, NotHttp
+from llms.providers._inflate import Inflate
 from llms.providers._pool import Origin, Pool
 from llms.providers.base import ProviderSettings, Resources
 
