@@ -99,6 +99,9 @@ class Server(Section):
     drain: Seconds = Field(default=30.0, description="How long open streams may finish after SIGTERM.")
     allowed_hosts: Texts = Field(default=(), description="Further names in the Host header that are answered.")
     cors_origins: Texts = Field(default=(), description="Web origins whose pages may call the API.")
+    fast_path: Boolean = Field(
+        default=True, description="Pass plain chunks on as they arrive, past all layers; false: for comparison."
+    )
     data_dir: Annotated[str | None, Text(optional=True)] = Field(
         default=None, description="Where usage and pulled models are kept; LLMS_DATA_DIR overrides it."
     )

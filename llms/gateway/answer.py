@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, NoReturn, Self, final
 
 from llms.gateway.exchange import Exchange
 from llms.gateway.lease import Lease, provider_error
+from llms.gateway.short_cut import SILENT, ShortCut
 from llms.protocol.chat import Chunk, Completion, Usage
 from llms.protocol.conform import Conform
 from llms.protocol.errors import LlmsError, UpstreamProtocolError, UpstreamTimeout, UpstreamTruncated
@@ -16,7 +17,6 @@ from llms.protocol.passing import Passing
 from llms.protocol.progress import Progress
 from llms.streaming.progress import with_progress
 
-_SILENT: Final = "the upstream sent nothing for {:g} s"
 _BREAKS: Final = (UpstreamTruncated, UpstreamTimeout, UpstreamProtocolError)
 """How a stream ends when the upstream tells of nothing."""
 
@@ -42,16 +42,25 @@ class Whole(NamedTuple):
 class Answer:
     """A committed stream: its first chunk has arrived. Use it as `async with`; leaving stops the upstream."""
 
-    __slots__ = ("_conform", "_first", "_generator", "_lease", "_progress", "exchange")
+    __slots__ = ("_conform", "_first", "_generator", "_lease", "_progress", "exchange", "short_cut")
 
     def __init__(
-        self, first: Chunk, *, lease: Lease, conform: Conform | Passing, exchange: Exchange, progress: Progress | None
+        self,
+        first: Chunk,
+        *,
+        lease: Lease,
+        conform: Conform | Passing,
+        exchange: Exchange,
+        progress: Progress | None,
+        short_cut: ShortCut | None,
     ) -> None:
         """Take over the lease of the attempt that brought the first chunk."""
         self._first = first
         self._lease = lease
         self._conform = conform
         self._progress = progress
+        self.short_cut = short_cut
+        """Where chunks that only repeat may go on by; None where every chunk is looked at."""
         self.exchange = exchange
         self._generator: AsyncGenerator[Chunk, None] | None = None
 
@@ -106,7 +115,7 @@ class Answer:
             if not self._first.final:
                 exchange.chunks += self._first.count
                 yield self._first
-                arm(idle, _SILENT)
+                arm(idle, SILENT)
                 async for chunk in source:
                     disarm()
                     exchange.skipped += chunk.skipped
@@ -116,7 +125,7 @@ class Answer:
                     if seen is not None:
                         exchange.chunks += seen.count
                         yield seen
-                    arm(idle, _SILENT)
+                    arm(idle, SILENT)
                 else:
                     disarm()
                     seen = None

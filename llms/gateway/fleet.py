@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -11,9 +11,9 @@ import structlog
 
 from llms.config.model import Config, ProviderRow
 from llms.policies.slots import Slots
-from llms.protocol.chat import ModelInfo
+from llms.protocol.chat import ChatRequest, Chunk, ModelInfo
 from llms.protocol.errors import LlmsError, UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from llms.providers.base import NeedsBytes, Provider, SupportsClose, SupportsSlots
+from llms.providers.base import NeedsBytes, Provider, Relay, SupportsClose, SupportsRelay, SupportsSlots
 from llms.routing.catalog import Catalog
 from llms.routing.planner import Planner
 
@@ -32,6 +32,7 @@ class Member:
         "listed",
         "problem",
         "provider",
+        "relay",
         "row",
         "running",
         "slots",
@@ -51,6 +52,10 @@ class Member:
             self.count_slots = provider.slots
         if isinstance(provider, NeedsBytes):
             self.asks_bytes = provider.needs_bytes
+        self.relay: Callable[[ChatRequest, Relay], AsyncGenerator[Chunk, None]] | None = None
+        """Streams as the provider's `chat` does, where it can let plain bytes go on by themselves."""
+        if isinstance(provider, SupportsRelay):
+            self.relay = provider.relay
         self.running = 0
         self.listed: list[ModelInfo] | None = None
         """What it said it serves; None until it told."""

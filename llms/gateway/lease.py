@@ -14,6 +14,7 @@ from llms.gateway.speaking import speaks
 from llms.policies.slots import Slots
 from llms.protocol.chat import ChatRequest, Chunk
 from llms.protocol.errors import LlmsError, UpstreamError
+from llms.providers.base import Relay
 from llms.providers.several import as_chats
 from llms.routing.catalog import Target
 from llms.routing.health import Health
@@ -54,15 +55,16 @@ class Lease:
         member.enter()
         health.started(target)
 
-    def start(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Chunk, None]:
-        """Begin the provider's work."""
+    def start(self, request: ChatRequest, *, stream: bool, relay: Relay | None = None) -> None:
+        """Begin the provider's work; a stream's bytes may go on through `relay` where the provider knows how."""
         provider = self.member.require()
         asked = request.for_model(self.target.model)
-        if asked.original is None or speaks(provider, asked.original, asked.model):
-            self.source = provider.chat(asked, stream=stream)
-        else:
+        if asked.original is not None and not speaks(provider, asked.original, asked.model):
             self.source = as_chats(provider.chat, asked, stream=stream)
-        return self.source
+        elif relay is not None and self.member.relay is not None and asked.original is None:
+            self.source = self.member.relay(asked, relay)
+        else:
+            self.source = provider.chat(asked, stream=stream)
 
     async def pull(self, patience: float, what: str) -> Chunk | None:
         """Wait for one chunk, until `patience` seconds after the attempt's start; None at the end.

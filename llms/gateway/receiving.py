@@ -5,6 +5,7 @@ from __future__ import annotations
 from llms.gateway.answer import Answer, Whole
 from llms.gateway.exchange import Exchange
 from llms.gateway.lease import Lease
+from llms.gateway.short_cut import ShortCut
 from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Chunk, Completion, CompletionObject
 from llms.protocol.conform import Conform
@@ -17,8 +18,10 @@ from llms.protocol.whole import conform_completion, is_whole
 
 async def commit(lease: Lease, request: ChatRequest, exchange: Exchange) -> Answer:
     """Wait for the first chunk that clients may see."""
-    conform: Conform | Passing = _conform(lease, request, exchange, include_usage=request.include_usage)
-    lease.start(request, stream=True)
+    conform: Conform | Passing
+    conform = repairs = _conform(lease, request, exchange, include_usage=request.include_usage)
+    short_cut = None if request.progress is not None else ShortCut(lease, repairs, exchange)
+    lease.start(request, stream=True, relay=short_cut)
     patience = lease.member.row.timeouts.first_chunk
     seen = None
     while seen is None:
@@ -33,7 +36,7 @@ async def commit(lease: Lease, request: ChatRequest, exchange: Exchange) -> Answ
     lease.committed()
     exchange.ttft = exchange.elapsed()
     exchange.window = "streaming"
-    return Answer(seen, lease=lease, conform=conform, exchange=exchange, progress=request.progress)
+    return Answer(seen, lease=lease, conform=conform, exchange=exchange, progress=request.progress, short_cut=short_cut)
 
 
 async def collect(lease: Lease, request: ChatRequest, exchange: Exchange) -> Whole:

@@ -37,12 +37,12 @@ class Conform:
         "_id",
         "_model",
         "_open",
-        "_steady",
         "_surrogates",
         "_tools",
         "_usage_chunk",
         "finish",
         "include_usage",
+        "steady",
         "usage",
     )
 
@@ -57,7 +57,7 @@ class Conform:
         self._extra: dict[str, Any] = {}
         self._tools: ToolCalls | None = None
         self._surrogates: Surrogates | None = None
-        self._steady: Shape | None = None
+        self.steady: Shape | None = None
         """The shape that passed last, with nothing since that could change what passes."""
         self._usage_chunk: tuple[ChunkObject, bytes | None] | None = None
         self.include_usage = include_usage
@@ -72,14 +72,14 @@ class Conform:
     def apply(self, chunk: Chunk) -> Chunk | None:
         """Return the chunk as clients may see it: the same when nothing had to change, None when nothing is left."""
         shape = chunk.shape
-        if shape is not None and shape is self._steady and chunk.wire is not None:
+        if shape is not None and shape is self.steady and chunk.wire is not None:
             return chunk
         for position, item in enumerate(chunk.decoded):
             if item is None:
-                if shape is self._steady:
+                if shape is self.steady:
                     continue
                 item = chunk.decode(position)
-                self._steady = shape
+                self.steady = shape
             if not self._clean(item):
                 return self._rebuild(chunk, position)
         return chunk
@@ -168,26 +168,26 @@ class Conform:
 
     def _rebuild(self, chunk: Chunk, start: int) -> Chunk | None:
         """Pass the clean objects of a chunk and mend the others, from the first unclean one on."""
-        self._steady = None
+        self.steady = None
         known = chunk.bytes_of or [None] * chunk.count
         decoded = chunk.decoded
         objects, payloads = list(decoded[:start]), list(known[:start])
         changed = False
         for position in range(start, chunk.count):
             item = decoded[position]
-            if item is None and self._steady is chunk.shape:
+            if item is None and self.steady is chunk.shape:
                 objects.append(None)
                 payloads.append(known[position])
                 continue
             if item is None:
                 item = chunk.decode(position)
-                self._steady = chunk.shape
+                self.steady = chunk.shape
             mended = item if position > start and self._clean(item) else self._mend(item, known[position])
             if mended is not None:
                 objects.append(mended)
                 payloads.append(known[position] if mended is item else None)
             if mended is not item:
-                changed, self._steady = True, None
+                changed, self.steady = True, None
         if not changed:
             return chunk
         if not objects:

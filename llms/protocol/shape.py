@@ -2,7 +2,8 @@
 
 Most chunks of a stream differ in nothing but one short text. Once such a chunk was decoded and checked, those
 that follow are recognised by their first and last bytes and need no decoding: as long as the text between is
-plain (UTF-8 without a quote, a backslash or a control character), they are valid exactly when the first one was.
+plain (UTF-8 without a quote, a backslash or a control character, or with the short escapes of these), they are valid
+exactly when the first one was.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, Final, final
 from llms.protocol import json
 
 _PLAIN: Final = re.compile(rb"[ !#-\[\]-\xff]*")
+_SIMPLE: Final = re.compile(rb"[ !#-\[\]-\xff]*(?:\\[\"\\/bfnrt][ !#-\[\]-\xff]*)*")
+"""Plain text, or what JSON's escapes of one letter are in; those of four digits may be half a character."""
 _FRAME: Final = b"data: "
 _END: Final = b"\n\n"
 _MARK: Final = b"~"
@@ -65,7 +68,9 @@ class Shape:
         if len(data) < self._length or not data.startswith(self._first) or not data.endswith(self._last):
             return 0
         texts = data[len(self._first) : -len(self._last)].split(self._between)
-        return len(texts) if _PLAIN.fullmatch(b"".join(texts)) and (data.isascii() or _are_utf8(texts)) else 0
+        # The blank keeps halves of neighbours apart, of characters and of escapes.
+        joined = b" ".join(texts)
+        return len(texts) if _SIMPLE.fullmatch(joined) and (joined.isascii() or _is_utf8(joined)) else 0
 
     def run(self, data: bytes) -> tuple[int, int]:
         """Return from where to where events of this shape may stand in `data`."""
@@ -74,10 +79,9 @@ class Shape:
         return (start, end) if (start >= len(_END) or data.startswith(self._first)) and end > start else (0, 0)
 
 
-def _are_utf8(texts: list[bytes]) -> bool:
-    """Tell whether each text is UTF-8 by itself; the blank keeps half characters of neighbours apart."""
+def _is_utf8(text: bytes) -> bool:
     try:
-        b" ".join(texts).decode()
+        text.decode()
     except UnicodeDecodeError:
         return False
     return True

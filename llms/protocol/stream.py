@@ -44,10 +44,15 @@ class ChunkReader:
 
     def feed(self, data: bytes) -> Chunk | None:
         """Return what one read completed; None when it completed nothing."""
-        shape = self._shape
-        if shape is not None and self._decoder.idle and (count := shape.count(data)):
+        shape = self.steady
+        if shape is not None and (count := shape.count(data)):
             return Chunk.repeated(shape, count, data)
         return self._decode(data) if len(data) < _LONG else self._piecewise(data)
+
+    @property
+    def steady(self) -> Shape | None:
+        """Return the shape that the next read may be whole events of, without a change to anything here; or None."""
+        return self._shape if self._decoder.idle else None
 
     def _piecewise(self, data: bytes) -> Chunk | None:
         """Decode the events at both ends of a long read; the run of one shape between them is only compared."""

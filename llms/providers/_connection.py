@@ -7,7 +7,6 @@ one future per wait. Parsing is llhttp's (through httptools), so framing is neve
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import AsyncIterable, Callable
 from typing import Final, cast, final
 
@@ -16,7 +15,6 @@ import httptools
 _BUFFER_HIGH: Final = 256 * 1024
 _HEAD_LIMIT: Final = 64 * 1024
 _REFUSAL: Final = 300
-_CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 class BrokenAnswer(Exception):
@@ -48,6 +46,7 @@ class Connection(asyncio.Protocol):
         "_paused",
         "_sending",
         "_size",
+        "_take",
         "_until_eof",
         "_waiter",
         "fresh",
@@ -76,6 +75,7 @@ class Connection(asyncio.Protocol):
         self._until_eof = False
         self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._take: Callable[[bytes], bool] | None = None
         self.transport: asyncio.Transport | None = None
         self.fresh = True
         """No exchange was carried yet."""
@@ -125,11 +125,15 @@ class Connection(asyncio.Protocol):
         self.headers = {}
         return transport
 
-    async def read(self) -> bytes:
-        """Return what has arrived of the body, waiting for something; b"" at its end."""
+    async def read(self, take: Callable[[bytes], bool] | None = None) -> bytes:
+        """Return what has arrived of the body, waiting for something; b"" at its end.
+
+        What arrives while this waits is offered to `take`; nobody is woken for what it takes.
+        """
         while not self._body:
             if self._complete:
                 return b""
+            self._take = take
             await self._wait()
         data = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body.clear()
@@ -172,7 +176,7 @@ class Connection(asyncio.Protocol):
         try:
             await self._waiter
         finally:
-            self._waiter = None
+            self._waiter = self._take = None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -203,6 +207,8 @@ class Connection(asyncio.Protocol):
         self._fruitless = self._fruitless + len(data) if before == (self.status, self._size) else 0
         if self._fruitless > _HEAD_LIMIT:
             self._fail(NotHttp("a head without an end"))
+        if self._take is not None and self._body and self._is_taken(self._take):
+            return
         if self._size > _BUFFER_HIGH and not self._paused and self.transport is not None:
             self._paused = True
             self.transport.pause_reading()
@@ -216,6 +222,20 @@ class Connection(asyncio.Protocol):
         """Note that there is room again."""
         self._full = False
         self._wake()
+
+    def _is_taken(self, take: Callable[[bytes], bool]) -> bool:
+        """Offer what has arrived, where nothing but its reader's waking up would follow."""
+        waiter = self._waiter
+        if waiter is None or waiter.done() or self._complete or self._failure is not None:
+            return False
+        body = self._body
+        if len(body) > 1:
+            body[:] = [b"".join(body)]
+        if not take(body[0]):
+            return False
+        body.clear()
+        self._size = 0
+        return True
 
     def eof_received(self) -> bool:
         """Let the transport close itself."""
@@ -274,24 +294,3 @@ class Connection(asyncio.Protocol):
         if self._failure is None:
             self._failure = failure
         self.abort()
-
-
-@final
-class Inflate:
-    """Undo a content coding that was not asked for, piece by piece."""
-
-    def __init__(self, coding: str) -> None:
-        """Take the Content-Encoding; raise NotHttp for one that is unknown."""
-        if coding.strip().lower() not in _CODINGS:
-            raise NotHttp(f"Content-Encoding {coding[:40]}")
-        self._inflate = zlib.decompressobj(wbits=47)
-
-    def feed(self, data: bytes, limit: int) -> bytes:
-        """Return at most `limit` bytes of what a piece holds; raise NotHttp for more, or for garbage."""
-        try:
-            text = self._inflate.decompress(data, limit)
-        except zlib.error as failure:
-            raise NotHttp(str(failure)) from None
-        if self._inflate.unconsumed_tail:
-            raise NotHttp("a compressed answer that is too large")
-        return text

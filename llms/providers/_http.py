@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, final
 from urllib.parse import urlsplit
 
@@ -19,7 +20,8 @@ from llms.protocol.errors import (
     UpstreamUnreachable,
 )
 from llms.protocol.refusals import Refusal, error_for
-from llms.providers._connection import BrokenAnswer, Connection, Inflate, NoAnswer, NotHttp
+from llms.providers._connection import BrokenAnswer, Connection, NoAnswer, NotHttp
+from llms.providers._inflate import Inflate
 from llms.providers._pool import Origin, Pool
 from llms.providers.base import ProviderSettings, Resources
 
@@ -57,6 +59,10 @@ class Response:
     def reader(self) -> Callable[[], Awaitable[bytes]]:
         """Return what reads the next bytes and raises BROKEN: `read` without the price of a second coroutine."""
         return self._connection.read if self._inflate is None else self._read_inflated
+
+    def offering(self, take: Callable[[bytes], bool]) -> Callable[[], Awaitable[bytes]]:
+        """Return a `reader` that offers what it waits for to `take` first, as it arrives."""
+        return partial(self._connection.read, take) if self._inflate is None else self._read_inflated
 
     def broken(self, failure: Exception) -> LlmsError:
         """Return our error for what `reader` raised."""

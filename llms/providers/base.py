@@ -16,6 +16,7 @@ from llms.protocol.local import ModelState
 from llms.protocol.native import Original
 from llms.protocol.passthrough import Passed, PassRequest
 from llms.protocol.progress import Progress
+from llms.protocol.shape import Shape
 
 if TYPE_CHECKING:
     import aiohttp
@@ -35,6 +36,7 @@ __all__ = [
     "Provider",
     "ProviderFactory",
     "ProviderSettings",
+    "Relay",
     "Resources",
     "SupportsClose",
     "SupportsCounting",
@@ -42,6 +44,7 @@ __all__ = [
     "SupportsEmbeddings",
     "SupportsLoading",
     "SupportsPassthrough",
+    "SupportsRelay",
     "SupportsSlots",
     "SupportsStoredResponses",
 ]
@@ -93,6 +96,30 @@ class SupportsEmbeddings(Protocol):
         `request.model` is the upstream's own model id. The form of the vectors on the wire is the gateway's
         business, and so are their number and, for vectors of one's own, `request.dimensions`. NotSupported is for
         a model, or a kind of input, that there are no vectors for.
+        """
+        ...
+
+
+class Relay(Protocol):
+    """Where bytes of a stream go that need not become chunks, past everybody who waits for the next chunk."""
+
+    def expect(self, shape: Shape | None) -> None:
+        """Hear, before each wait, of which shape whole events may come that nobody has to see; None for nothing."""
+        ...
+
+    def take(self, data: bytes) -> bool:
+        """Pass on what one read brought during the wait; False for what must come as a chunk, then or later."""
+        ...
+
+
+@runtime_checkable
+class SupportsRelay(Protocol):
+    """A provider that can let what only repeats go on without waking the one who reads the stream."""
+
+    def relay(self, request: ChatRequest, relay: Relay) -> AsyncGenerator[Chunk, None]:
+        """Do as `chat` does for a stream, but offer what arrives during a wait to `relay` first.
+
+        It is offered synchronously and in order: after something was refused, the next wait is another one.
         """
         ...
 

@@ -25,7 +25,7 @@ from llms.providers._native import NativeRelay
 from llms.providers._passing import Passes, Passing
 from llms.providers._plainer import Plainer
 from llms.providers._stored import StoredResponses
-from llms.providers.base import ProviderFactory, ProviderSettings, Resources
+from llms.providers.base import ProviderFactory, ProviderSettings, Relay, Resources
 
 _LONGEST_ID: Final = 512
 
@@ -108,7 +108,13 @@ class OpenAICompatible:
         """Return what the upstream says of a response that it keeps."""
         return self._stored.ask(method, path, query)
 
-    async def _chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Chunk, None]:
+    def relay(self, request: ChatRequest, relay: Relay) -> AsyncGenerator[Chunk, None]:
+        """Return the upstream's chunks but for those that are passed on as they arrive."""
+        return self._chat(request, stream=True, relay=relay)
+
+    async def _chat(
+        self, request: ChatRequest, *, stream: bool, relay: Relay | None = None
+    ) -> AsyncGenerator[Chunk, None]:
         response = await self._open(request, stream=stream)
         upstream_id = request_id_of(response.headers, self._endpoint.secrets)
         try:
@@ -119,7 +125,11 @@ class OpenAICompatible:
                 provider=self._settings.name, max_event=self._settings.max_event, secrets=self._endpoint.secrets
             )
             read = response.reader if stream else response.bounded(self._settings.max_answer)
+            if relay is not None:
+                read = response.offering(relay.take)
             while not reader.done:
+                if relay is not None:
+                    relay.expect(reader.steady)
                 data = await read()
                 chunk = reader.feed(data) if data else reader.close()
                 if chunk is not None:

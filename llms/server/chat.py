@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, final
 
 from aiohttp import web
 
 from llms.gateway import Answer
 from llms.protocol.chat import ChatRequest, Chunk
-from llms.protocol.dialects import Dialect, Telling
+from llms.protocol.dialects import Dialect, Telling, TellsWire
 from llms.protocol.dialects.chat import ChatDialect
 from llms.protocol.dialects.passed import Passed
 from llms.protocol.errors import LlmsError
@@ -39,6 +40,7 @@ class Chat:
         self._services = services
         self._dialect = dialect
         self._ping = ping
+        self._wire = dialect.wire if isinstance(dialect, TellsWire) else None
 
     async def post(self, request: web.Request, access: Access) -> web.StreamResponse:
         """Answer as the body's `stream` says."""
@@ -115,7 +117,7 @@ class Chat:
                 if batched:
                     await self._relay_batched(answer, events, telling)
                 else:
-                    await _relay(answer, events, telling)
+                    await self._relay(answer, events, telling)
         except asyncio.CancelledError:
             error = services.running.ended(task)
             if error is None:
@@ -141,18 +143,29 @@ class Chat:
         services = self._services
         await in_batches(answer.chunks(), send, batch=services.config.batch, tasks=services.tasks)
 
+    async def _relay(self, answer: Answer, events: EventStream, telling: Telling) -> None:
+        events.heartbeat = answer.heartbeat
+        await events.commit(routing_headers(answer.exchange))
+        if answer.native:
+            telling = Passed(telling)
+        elif answer.short_cut is not None and self._wire is not None and self._services.config.server.fast_path:
+            answer.short_cut.sink = _sink(self._wire, events)
+        tell = telling.chunk
+        async for chunk in answer.chunks():
+            if chunk.final:
+                await events.done(telling.end(chunk, answer))
+            else:
+                await events.write(tell(chunk))
 
-async def _relay(answer: Answer, events: EventStream, telling: Telling) -> None:
-    events.heartbeat = answer.heartbeat
-    await events.commit(routing_headers(answer.exchange))
-    if answer.native:
-        telling = Passed(telling)
-    tell = telling.chunk
-    async for chunk in answer.chunks():
-        if chunk.final:
-            await events.done(telling.end(chunk, answer))
-        elif data := tell(chunk):
-            await events.write(data)
+
+def _sink(wire: Callable[[bytes], bytes], events: EventStream) -> Callable[[bytes], bool]:
+    """Return what tells an upstream's events without waiting, as `write` does with those of a chunk."""
+    pass_on = events.pass_on
+
+    def sink(data: bytes) -> bool:
+        return pass_on(data if data.isascii() else wire(data))
+
+    return sink
 
 
 async def _fail(events: EventStream, error: LlmsError, telling: Telling) -> None:

@@ -23,6 +23,12 @@ STALL_SECONDS: Final = 300.0
 """A client that takes nothing for this long is cut."""
 
 
+class _Response(web.StreamResponse):
+    """A response whose head waits for the first events, so that one write carries both."""
+
+    _send_headers_immediately = False
+
+
 @final
 class EventStream:
     """Write events; `committed` tells whether the client has its status. Close it when done."""
@@ -31,6 +37,7 @@ class EventStream:
         "_backlog",
         "_beat",
         "_blocked",
+        "_chunked",
         "_last",
         "_ping",
         "_request",
@@ -65,19 +72,20 @@ class EventStream:
         self._beat: asyncio.Task[None] | None = None
         self.waiting: Waiting | None = None
         """Tells a client that asked for progress what goes on before the first chunk."""
-        self.response = web.StreamResponse(headers={**_HEADERS, **headers})
-        if request.version < HttpVersion11:
+        self.response = _Response(headers={**_HEADERS, **headers})
+        self._chunked = request.version >= HttpVersion11
+        if not self._chunked:
             # Without chunks, only the end of the connection tells where the stream ends.
             self.response.headers["Connection"] = "close"
             self.response.force_close()
 
     @property
     def committed(self) -> bool:
-        """Tell whether the status has been sent."""
+        """Tell whether the status is settled."""
         return self.response.prepared
 
     async def commit(self, headers: Mapping[str, str] | None = None) -> None:
-        """Send status and headers, unless a heartbeat did so; the chunks begin."""
+        """Prepare status and headers, unless a heartbeat sent them; the chunks begin."""
         self.waiting = None
         await self.settle()
         if not self.response.prepared:
@@ -91,11 +99,27 @@ class EventStream:
             await asyncio.shield(self._beat)
 
     async def write(self, data: bytes) -> None:
-        """Send whole events; wait while the client is slow."""
+        """Send whole events, or what is ready without any; wait while the client is slow."""
         self._last = self._ticker.now
+        if not data:
+            self._request.writer.send_headers()
+            return
         self._blocked = True
         await self.response.write(data)
         self._blocked = False
+
+    def pass_on(self, data: bytes) -> bool:
+        """Send whole events between two writes, at once; False, and nothing sent, where that would have to wait.
+
+        This is what `write` comes to for a client that keeps up, without the layers between: an HTTP chunk, one write.
+        """
+        client = self._request.protocol
+        transport = client.transport
+        if transport is None or client.writing_paused or transport.is_closing() or not self._chunked:
+            return False
+        self._last = self._ticker.now
+        transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        return True
 
     async def done(self, data: bytes) -> None:
         """Send the last events, of a whole stream or of a broken one.

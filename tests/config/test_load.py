@@ -128,6 +128,7 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         "drain": 30.0,
         "allowed_hosts": (),
         "cors_origins": (),
+        "fast_path": True,
     }
     assert config.defaults.timeouts.model_dump() == {
         "connect": 10.0,

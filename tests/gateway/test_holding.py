@@ -134,7 +134,8 @@ async def test_a_provider_that_fails_to_close_harms_no_later_reload() -> None:
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_provider_that_cancels_itself_is_an_error_of_the_upstream(stream: bool) -> None:
     async with FakeUpstream() as upstream, serving(one_upstream(upstream, row="retries: 0")) as proxy:
-        proxy.engine.gateway.fleet.members["up"].provider = CancelsItself()
+        member = proxy.engine.gateway.fleet.members["up"]
+        member.provider, member.relay = CancelsItself(), None
         reply = await ask(proxy, chat(stream=stream))
         assert (reply.status, reply.error["code"]) == (502, "upstream_error")
         [ended] = await proxy.all_ended(1)

@@ -124,13 +124,27 @@ def test_a_text_that_needs_decoding_is_decoded() -> None:
     item = chunk({"content": "a"})
     shape = Shape.of(json.dumps(item).encode(), item)
     assert shape is not None
-    for text in ('say "x"', "back\\", "\n", "\x00"):
+    for text in ("\x00", "a\x1f"):
         frame = b"data: %b\n\n" % json.dumps(chunk({"content": text}), ensure_ascii=False).encode()
         assert shape.count(frame) == 0
     raw_control = b"data: %b\n\n" % json.dumps(item).encode().replace(b'"a"', b'"a\x01b"')
     assert shape.count(raw_control) == 0
     assert shape.count(raw_control.replace(b"\x01", b"!")) == 1
     assert shape.count(raw_control.replace(b"\x01", "é😀".encode())) == 1
+
+
+def test_short_escapes_are_no_reason_to_decode() -> None:
+    item = chunk({"content": "a"})
+    shape = Shape.of(json.dumps(item).encode(), item)
+    assert shape is not None
+    frame = b"data: %b\n\n" % json.dumps(item).encode()
+    for text in ('say "x"', "back\\", "\n", "\\n\t\\\\"):
+        assert shape.count(frame.replace(b'"a"', json.dumps(text).encode())) == 1
+    for broken in (b'"\\"', b'"\\x"', b'"a"b"', b'"\\\\\\"', b'"\\ud83d"'):
+        assert shape.count(frame.replace(b'"a"', broken)) == 0
+        assert shape.count(frame.replace(b'"a"', broken) + frame) == 0
+    halves = frame.replace(b'"a"', b'"\\"') + frame.replace(b'"a"', b'"n"')
+    assert shape.count(halves) == 0
 
 
 def test_half_a_character_of_utf8_is_looked_at_closely() -> None:

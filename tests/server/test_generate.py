@@ -127,6 +127,14 @@ class TestTheModel:
 
 
 class TestStream:
+    async def test_a_first_chunk_that_says_nothing_brings_the_status(self) -> None:
+        async with FakeUpstream() as upstream, serving(one_upstream(upstream, more=DEFAULT)) as proxy:
+            upstream.script(started("").then(stall()))
+            client = await RawClient.to(proxy)
+            await client.send(asked(), path="/generate/stream")
+            assert (await client.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
+            client.close()
+
     async def test_text_grows_until_it_is_finished(self) -> None:
         async with FakeUpstream() as upstream, serving(one_upstream(upstream, more=DEFAULT)) as proxy:
             upstream.script(reply("Grüße aus Köln 🎈 \u2028 "))

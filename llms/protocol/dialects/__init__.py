@@ -6,12 +6,12 @@ remember what it has said. Both are pure: bytes and chunks in, bytes out.
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from llms.protocol.chat import ChatRequest, Chunk, Completion, Usage
 from llms.protocol.errors import LlmsError
 
-__all__ = ["Dialect", "Telling", "Told"]
+__all__ = ["Dialect", "Telling", "TellsWire", "Told"]
 
 
 class Told(Protocol):
@@ -60,4 +60,13 @@ class Dialect(Protocol):
 
     def telling(self, request: ChatRequest, /) -> Telling:
         """Return what tells the stream of a request."""
+        ...
+
+
+@runtime_checkable
+class TellsWire(Protocol):
+    """A dialect whose streams are the upstream's own events: what came can be told without a chunk made of it."""
+
+    def wire(self, data: bytes, /) -> bytes:
+        """Return whole events of an upstream as clients are told them."""
         ...

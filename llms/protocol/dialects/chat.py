@@ -55,6 +55,7 @@ class ChatDialect:
     __slots__ = ("_relay",)
     opt_in: ClassVar[bool] = True
     parse = staticmethod(parse_chat)
+    wire = staticmethod(escape_separators)
 
     def __init__(self) -> None:
         self._relay = _Relay()

@@ -1,0 +1,55 @@
+"""The short cut of a committed stream: what only repeats goes from the upstream's read into the client's transport.
+
+Nobody wakes for it: the generators all wait where they are, for the first read that is anything else. It may go that
+way because each of them would let it pass and be as before; what it leaves behind, its count and the time, is noted
+here. Caches are cold between two chunks, so every object touched here counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, final
+
+from llms.gateway.exchange import Exchange
+from llms.gateway.lease import Lease
+from llms.protocol.conform import Conform
+from llms.protocol.shape import Shape
+from llms.providers.base import Relay
+
+SILENT: Final = "the upstream sent nothing for {:g} s"
+
+
+@final
+class ShortCut:
+    """Pass on what the provider offers, once there is a `sink`."""
+
+    __slots__ = ("_conform", "_deadline", "_exchange", "_idle", "_shape", "sink")
+
+    def __init__(self, lease: Lease, conform: Conform, exchange: Exchange) -> None:
+        """Take what the generators of the answer note a chunk in."""
+        self._deadline = lease.deadline
+        self._idle = lease.member.row.timeouts.idle
+        self._conform = conform
+        self._exchange = exchange
+        self._shape: Shape | None = None
+        self.sink: Callable[[bytes], bool] | None = None
+        """Writes to the client at once; False when it would have to wait."""
+
+    def expect(self, shape: Shape | None) -> None:
+        """Let events of a shape pass during the wait that begins, if nothing has to be looked at in them."""
+        self._shape = shape if shape is self._conform.steady and self.sink is not None else None
+
+    def take(self, data: bytes) -> bool:
+        """Pass on what one read brought; tell whether it is gone."""
+        shape, sink = self._shape, self.sink
+        if shape is None or sink is None:
+            return False
+        count = shape.count(data)
+        if not count or not sink(data):
+            return False
+        self._exchange.chunks += count
+        self._deadline.arm(self._idle, SILENT)
+        return True
+
+
+_: type[Relay] = ShortCut
