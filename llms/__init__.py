@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from llms.app import Engine, create_app
+    from llms.client import AsyncClient, Client, ClientError, StreamBroken, StreamingChunk
     from llms.config.load import ConfigError, load
     from llms.config.model import Config
     from llms.protocol.chat import ChatRequest, Chunk, Completion, ModelInfo, Usage
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncClient",
     "ChatRequest",
     "Chunk",
+    "Client",
+    "ClientError",
     "Completion",
     "Config",
     "ConfigError",
@@ -32,6 +36,8 @@ __all__ = [
     "ProviderSettings",
     "RequestError",
     "Resources",
+    "StreamBroken",
+    "StreamingChunk",
     "UpstreamError",
     "Usage",
     "create_app",
@@ -40,6 +46,7 @@ __all__ = [
 
 _HOMES: Final = {
     "llms.app": ("Engine", "create_app"),
+    "llms.client": ("AsyncClient", "Client", "ClientError", "StreamBroken", "StreamingChunk"),
     "llms.config.load": ("ConfigError", "load"),
     "llms.config.model": ("Config",),
     "llms.protocol.chat": ("ChatRequest", "Chunk", "Completion", "ModelInfo", "Usage"),

@@ -10,8 +10,11 @@ import pytest
 import llms
 
 NAMES = {
+    "AsyncClient",
     "ChatRequest",
     "Chunk",
+    "Client",
+    "ClientError",
     "Completion",
     "Config",
     "ConfigError",
@@ -23,6 +26,8 @@ NAMES = {
     "ProviderSettings",
     "RequestError",
     "Resources",
+    "StreamBroken",
+    "StreamingChunk",
     "UpstreamError",
     "Usage",
     "create_app",

@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 import aiohttp
 
-from llms.cli.remote import api_url, is_local, is_ours
+from llms.cli.remote import is_ours
 from llms.protocol import json
+from llms.protocol.address import api_url, is_local
 from llms.protocol.errors import AuthenticationFailed, UpstreamProtocolError, UpstreamUnreachable
 from llms.protocol.refusals import Refusal, error_for
 

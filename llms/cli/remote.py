@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from llms.protocol import json
+from llms.protocol.address import is_local
 from llms.protocol.chat import ChunkObject
 from llms.protocol.conform import Conform
 from llms.protocol.errors import (
@@ -26,7 +27,6 @@ from llms.protocol.refusals import Refusal, error_for
 from llms.protocol.stream import ChunkReader
 from llms.protocol.whole import conform_completion
 from llms.providers.discover import SERVER_NAME
-from llms.server.hosts import is_loopback
 
 _MAX_EVENT: Final = 16 * 2**20
 _ID: Final = "chatcmpl-cli"
@@ -138,24 +138,6 @@ async def remote(url: str, *, key: str) -> AsyncIterator[Remote]:
         connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=not is_local(url)
     ) as http:
         yield Remote(url, key=key, http=http)
-
-
-def api_url(text: str) -> str:
-    """Return an address as written by people with scheme and path: `localhost:9000` -> `http://localhost:9000/v1`.
-
-    Raise ValueError for what is no address.
-    """
-    url = text.strip()
-    url = (url if "://" in url else f"http://{url}").rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or not url.isprintable():
-        raise ValueError(f"{text!r} is no address of a server; write it like http://127.0.0.1:8000")
-    return url if parts.path else f"{url}/v1"
-
-
-def is_local(url: str) -> bool:
-    """Tell whether an address is on this machine."""
-    return is_loopback(urlsplit(url).hostname or "")
 
 
 async def is_ours(url: str) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, final
 
 from llms.cli.output import fail
-from llms.cli.remote import api_url, is_local, is_ours, remote
+from llms.cli.remote import is_ours, remote
+from llms.protocol.address import api_url, is_local
 from llms.protocol.chat import ChunkObject
 
 _USUAL: Final = "http://127.0.0.1:8000/v1"
