@@ -93,6 +93,12 @@ def test_serving_imports_no_sdk() -> None:
     assert not loaded & {"openai", "xllamacpp", "httpx", "httpx2", "redis", "requests", "genai_prices"}
 
 
+def test_the_client_library_brings_no_server() -> None:
+    loaded = _modules_after("import llms.client")
+    assert not loaded & {"openai", "pydantic", "structlog", "yaml", "click", "rich"}
+    assert not loaded & {"llms.app", "llms.config", "llms.gateway", "llms.server"}
+
+
 def test_the_protocol_floor_stands_alone() -> None:
     loaded = _modules_after("from llms.protocol import conform, fold, parse, stream")
     assert not loaded & {"asyncio", "aiohttp", "pydantic", "structlog"}

@@ -55,7 +55,7 @@ class AsyncClient:
         body = chat_body(messages, model=self._chosen(model), stream=False, fields=fields)
         whole = await self._connection.json("POST", "chat/completions", body=body, wants="choices")
         if not whole["choices"]:
-            raise ServerFailed("The answer has no choices.", code="protocol_error")
+            raise ServerFailed("The answer has no choices.", code="upstream_protocol_error")
         return Reply.of(whole)
 
     def chat_stream(
@@ -101,7 +101,7 @@ class AsyncClient:
         except (KeyError, TypeError, ValueError, binascii.Error, struct.error):
             vectors = []
         if len(vectors) != len(given):
-            raise ServerFailed(f"The answer does not hold {len(given)} vectors.", code="protocol_error")
+            raise ServerFailed(f"The answer does not hold {len(given)} vectors.", code="upstream_protocol_error")
         return vectors
 
     def _chosen(self, model: str) -> str:

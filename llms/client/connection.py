@@ -49,7 +49,7 @@ class Connection:
                 return await self.once(method, path, body=body, headers=headers)
             except (Unreachable, Refused) as error:
                 hopeless = isinstance(error, Refused) and not self.patience.allows(error)
-                if hopeless or error.code == "timeout" or failures == self.patience.retries:
+                if hopeless or error.code == "upstream_timeout" or failures == self.patience.retries:
                     raise
                 failures += 1
                 await self.patience.pause(failures, error.retry_after)
@@ -96,7 +96,7 @@ class Connection:
         if not isinstance(found, dict) or wants not in found:
             raise ServerFailed(
                 f"{self.url} does not answer like OpenAI's API. Is the address right?",
-                code="protocol_error",
+                code="upstream_protocol_error",
                 status=response.status,
             )
         return found
@@ -134,12 +134,14 @@ class Connection:
 
     def _unreachable(self, failure: Exception) -> Unreachable:
         if isinstance(failure, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-            return Unreachable(f"{self.url} cannot be reached: {reason(failure)}", code="unreachable")
+            return Unreachable(f"{self.url} cannot be reached: {reason(failure)}", code="upstream_unreachable")
         if isinstance(failure, TimeoutError):
-            return Unreachable(f"{self.url} did not answer within {self.patience.answer:g} s.", code="timeout")
-        return Unreachable(f"{self.url} closed the connection: {reason(failure)}", code="unreachable")
+            return Unreachable(f"{self.url} did not answer within {self.patience.answer:g} s.", code="upstream_timeout")
+        return Unreachable(f"{self.url} closed the connection: {reason(failure)}", code="upstream_unreachable")
 
 
 def reason(failure: Exception) -> str:
     """Return the words of a failure on one line."""
+    if isinstance(failure, TimeoutError):
+        return "nothing came for too long"
     return " ".join(str(failure).split()) or type(failure).__name__

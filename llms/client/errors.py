@@ -11,8 +11,8 @@ ClientError                    code, status, param, retry_after, request_id, par
     ├── StreamFailed               the server ended it with an error
     └── StreamLost                 the connection was lost, and the stream could not be taken up again
 
-`code` is the server's own (`model_not_found`, `queue_full`, `replay_expired` and so on), or one of the client's:
-`unreachable`, `timeout`, `connection_lost`, `protocol_error`.
+`code` is the server's own, or where the client found out by itself the one that a server has for the same:
+`upstream_unreachable`, `upstream_timeout`, `upstream_truncated`, `upstream_protocol_error`, `replay_expired`.
 """
 
 from __future__ import annotations

@@ -112,11 +112,11 @@ class Following:
                 for piece in found or ():
                     yield piece
                 if found is None:
-                    return
+                    break
         except BROKEN as failure:
             self._loss = reason(failure)
         except Garbled as problem:
-            raise self._lost(f"what arrived cannot be read: {problem}", code="protocol_error") from None
+            raise self._lost(f"what arrived cannot be read: {problem}", code="upstream_protocol_error") from None
         finally:
             response.close()
         if reading.error is not None:
@@ -216,6 +216,8 @@ class Following:
         except Garbled as problem:
             raise self._lost(f"Events of the stream were lost: {problem}.", code="replay_expired") from None
         if piece is not None:
+            if self._failures < self._patience.reconnects:
+                self._failures = 0
             yield piece
         if (error := state.get("error")) is not None:
             self._over()
@@ -231,5 +233,5 @@ class Following:
         error.status, error.retry_after = refusal.status, refusal.retry_after
         return error
 
-    def _lost(self, message: str, code: str = "connection_lost") -> StreamLost:
+    def _lost(self, message: str, code: str = "upstream_truncated") -> StreamLost:
         return StreamLost(message, code=code, request_id=self.request_id, partial=self.reading.text)

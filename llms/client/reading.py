@@ -77,11 +77,12 @@ class Reading:
         if state.get("text_is_whole") is False:
             raise Garbled("not even the text of the events that are missing was kept")
         is_news, self.last = last > self.last, last
-        usage = Usage.of(state.get("usage"))
         self.done = state.get("status") == "completed"
+        if self.done:
+            self.usage = Usage.of(state.get("usage")) or self.usage
         if not is_news:
             return None
-        piece = StreamingChunk(text[len(before) :], usage=usage if self.done else None, gap=True)
+        piece = StreamingChunk(text[len(before) :], usage=self.usage, gap=True)
         self._note(piece)
         return piece
 

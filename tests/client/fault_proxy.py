@@ -38,6 +38,10 @@ class FaultProxy:
     def redirect(self, port: int) -> None:
         """Lead to another server from now on, and drop what leads to the old one."""
         self._target = port
+        self.drop()
+
+    def drop(self) -> None:
+        """Break every connection that stands."""
         for task in self._tasks:
             task.cancel()
 

@@ -130,7 +130,7 @@ async def test_garbage_in_a_stream_is_not_left_out(direct: AsyncClient, upstream
     upstream.script(answer(*steps[:2], raw(sent), *steps[2:]))
     with pytest.raises(StreamLost) as lost:
         await drained(direct.chat_stream("hello"))
-    assert (lost.value.code, lost.value.partial) == ("protocol_error", "one ")
+    assert (lost.value.code, lost.value.partial) == ("upstream_protocol_error", "one ")
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ async def test_a_server_that_says_nothing(upstream: FakeUpstream) -> None:
     async with AsyncClient(upstream.url, model="m", patience=Patience(answer=0.05)) as client:
         with pytest.raises(Unreachable) as failed:
             await client.chat("hello")
-    assert failed.value.code == "timeout"
+    assert failed.value.code == "upstream_timeout"
     assert len(upstream.chats) == 1
 
 

@@ -150,7 +150,7 @@ async def test_a_server_that_is_gone_for_good(client: AsyncClient, upstream: Fak
     stream = client.chat_stream("hello")
     with pytest.raises(StreamLost) as lost:
         await drained(stream)
-    assert lost.value.code == "connection_lost"
+    assert lost.value.code == "upstream_truncated"
     assert lost.value.partial == stream.text
     assert LONG.startswith(lost.value.partial)
     assert 0 < len(lost.value.partial) < len(LONG)
@@ -285,7 +285,7 @@ async def test_nobody_listens(pauses: Pauses, patience: Patience) -> None:
     async with FakeUpstream(refuses=True) as nobody, AsyncClient(nobody.url, model="m", patience=patience) as client:
         with pytest.raises(Unreachable, match="cannot be reached") as failed:
             await drained(client.chat_stream("hello"))
-    assert (failed.value.code, pauses.asked) == ("unreachable", [1, 2])
+    assert (failed.value.code, pauses.asked) == ("upstream_unreachable", [1, 2])
 
 
 @pytest.fixture

@@ -91,6 +91,7 @@ def _install_openai(npm: str) -> None:
 
 
 SAID = {
+    "client_example.py": ("-- stop, ", " reconnects", "-- stopped after ", "model_not_found"),
     "resuming_example.py": ("-- whole after", "-- completed", "-- cancelled: "),
     "streaming_example.py": (
         "-- first chunk after",
