@@ -82,7 +82,7 @@ class BlockingStream:
 
 @final
 class Client:
-    """AsyncClient for programs that block; `with` closes its connections and ends its thread."""
+    """AsyncClient for programs that block; `with` cancels what is under way and ends its thread."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Client:
     ) -> None:
         """Take the address, with or without `/v1`, and the model for calls that name none."""
         self._client = AsyncClient(base_url, api_key=api_key, model=model, headers=headers, patience=patience)
-        self._thread = LoopThread()
+        self._thread = LoopThread(self._client.close)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -107,7 +107,7 @@ class Client:
 
     def close(self) -> None:
         """Cancel what is under way, close the connections, end the thread."""
-        self._thread.stop(self._client.close)
+        self._thread.stop()
 
     def chat(self, messages: Messages, *, model: str = "", **fields: Unpack[ChatFields]) -> Reply:
         """Return the whole answer to a conversation, or to one message; raise a ClientError."""

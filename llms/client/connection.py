@@ -106,14 +106,13 @@ class Connection:
         try:
             async with asyncio.timeout(_GOODBYE):
                 (await self.once("DELETE", f"streams/{stream_id}")).close()
-        except (ClientError, TimeoutError):
-            pass
+        except (ClientError, TimeoutError, RuntimeError):
+            pass  # RuntimeError: when a program ends, names can be looked up no more
         self.streams.discard(stream_id)
 
     async def close(self) -> None:
         """Cancel what is not at its end, and close the connections."""
-        while self.streams:
-            await self.leave(next(iter(self.streams)))
+        await asyncio.gather(*map(self.leave, list(self.streams)))
         self._is_closed = True
         if self._http is not None:
             await self._http.close()

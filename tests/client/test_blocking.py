@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 import threading
+from asyncio.subprocess import PIPE
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -95,6 +98,43 @@ async def test_cancelling_from_another_thread(faults: FaultProxy, patience: Pati
         return failed.value.code
 
     assert await blocking(faults, patience, work) == "cancelled"
+
+
+async def test_a_callback_that_calls_its_client_is_refused(
+    faults: FaultProxy, patience: Patience, upstream: FakeUpstream
+) -> None:
+    upstream.script(text_stream(LONG))
+
+    def work(client: Client) -> None:
+        with pytest.raises(RuntimeError, match="callback"):
+            list(client.chat_stream("hello", progress=lambda told: print(client.generate("hello"))))
+
+    await blocking(faults, patience, work)
+
+
+PROGRAM = """
+from llms import Client
+client = Client("{url}", model="m")
+for chunk in client.chat_stream("hello"):
+    print(chunk.text, flush=True)
+    if {leaves} and chunk.text:
+        break
+"""
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_a_program_that_ends_without_closing_anything(upstream: FakeUpstream, proxy: Proxy, leaves: bool) -> None:
+    upstream.script(text_stream(LONG).first(4).then(stall()))
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM.format(url=proxy.url, leaves=leaves), stdout=PIPE, stderr=PIPE
+    )
+    assert program.stdout is not None
+    await program.stdout.readuntil(b"Gr")
+    if not leaves:
+        program.send_signal(signal.SIGINT)
+    _, errors = await program.communicate()
+    assert errors.decode().splitlines()[-1:] == ([] if leaves else ["KeyboardInterrupt"])
+    await upstream.chats[0].gone()
 
 
 async def test_a_server_that_went_away(

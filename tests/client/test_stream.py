@@ -69,8 +69,9 @@ async def test_a_stream_that_nothing_disturbs(client: AsyncClient, upstream: Fak
 async def test_a_cut_at_every_byte(client: AsyncClient, upstream: FakeUpstream, faults: FaultProxy) -> None:
     upstream.script(text_stream(TEXT))
     plain = await drained(client.chat_stream("hello"))
-    length = len(faults.sent[0])
-    for position in range(length):
+    sent = bytes(faults.sent[0])
+    head = sent.index(b"\r\n\r\n") + 4
+    for position in [*range(0, head, 16), *range(head, len(sent))]:
         faults.plan((CUT if position % 2 else END, position))
         stream = client.chat_stream("hello")
         assert await drained(stream) == plain, position
@@ -230,7 +231,7 @@ async def test_closing_the_client_stops_the_upstream(upstream: FakeUpstream, fau
         stream = client.chat_stream("hello")
         await anext(stream)
     await (await upstream.arrived()).gone()
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises((RuntimeError, StreamFailed), match="closed|cancelled"):
         await drained(stream)
     with pytest.raises(RuntimeError, match="closed"):
         await client.generate("hello")
