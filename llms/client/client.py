@@ -6,7 +6,9 @@ import base64
 import binascii
 import struct
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, Self, Unpack, final
+from weakref import WeakSet
 
 from llms.client.answers import Reply
 from llms.client.asking import ChatFields, Messages, chat_body
@@ -37,17 +39,21 @@ class AsyncClient:
         """Take the address, with or without `/v1`, and the model for calls that name none."""
         self._connection = Connection(base_url, api_key=api_key, headers=headers or {}, patience=patience)
         self._model = model
+        self._streams: WeakSet[ChatStream] = WeakSet()
 
     async def __aenter__(self) -> Self:
         """Return itself."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close the connections."""
+        """Close it."""
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Cancel the streams that are not at their end, and close the connections."""
+        for stream in list(self._streams):
+            with suppress(RuntimeError):  # somebody reads it at this moment, and will find it cancelled
+                await stream.aclose()
         await self._connection.close()
 
     async def chat(self, messages: Messages, *, model: str = "", **fields: Unpack[ChatFields]) -> Reply:
@@ -63,7 +69,7 @@ class AsyncClient:
     ) -> ChatStream:
         """Return the answer as a stream; it is asked for with the first piece."""
         body = chat_body(messages, model=self._chosen(model), stream=True, fields=fields)
-        return ChatStream(self._connection, body, progress=progress, or_whole=False)
+        return self._started(body, progress, or_whole=False)
 
     async def generate(self, prompt: str, *, model: str = "", **fields: Unpack[ChatFields]) -> str:
         """Return the text of the answer to a prompt."""
@@ -74,7 +80,7 @@ class AsyncClient:
     ) -> ChatStream:
         """Return the answer to a prompt as a stream; one that breaks before its first piece is asked for whole."""
         body = chat_body(prompt, model=self._chosen(model), stream=True, fields=fields)
-        return ChatStream(self._connection, body, progress=progress, or_whole=True)
+        return self._started(body, progress, or_whole=True)
 
     async def cancel(self, stream_id: str) -> bool:
         """Cancel a stream by its id; tell whether it was under way. NotFound where there is none of this key's."""
@@ -103,6 +109,11 @@ class AsyncClient:
         if len(vectors) != len(given):
             raise ServerFailed(f"The answer does not hold {len(given)} vectors.", code="upstream_protocol_error")
         return vectors
+
+    def _started(self, body: Mapping[str, Any], progress: Progress | None, *, or_whole: bool) -> ChatStream:
+        stream = ChatStream(self._connection, body, progress=progress, or_whole=or_whole)
+        self._streams.add(stream)
+        return stream
 
     def _chosen(self, model: str) -> str:
         if not (model or self._model):

@@ -72,5 +72,4 @@ async def _end_others(last: Last) -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    await asyncio.get_running_loop().shutdown_asyncgens()
     await last()

@@ -115,7 +115,8 @@ async def test_a_callback_that_calls_its_client_is_refused(
 PROGRAM = """
 from llms import Client
 client = Client("{url}", model="m")
-for chunk in client.chat_stream("hello"):
+stream = client.chat_stream("hello")
+for chunk in stream:
     print(chunk.text, flush=True)
     if {leaves} and chunk.text:
         break
@@ -133,7 +134,8 @@ async def test_a_program_that_ends_without_closing_anything(upstream: FakeUpstre
     if not leaves:
         program.send_signal(signal.SIGINT)
     _, errors = await program.communicate()
-    assert errors.decode().splitlines()[-1:] == ([] if leaves else ["KeyboardInterrupt"])
+    told = errors.decode()
+    assert told.splitlines()[-1:] == ([] if leaves else ["KeyboardInterrupt"]), told
     await upstream.chats[0].gone()
 
 
