@@ -53,11 +53,11 @@ class Reply:
     def of(cls, item: CompletionObject) -> Reply:
         """Read a `chat.completion` with at least one choice."""
         choice = item["choices"][0]
-        message = choice.get("message") or {}
+        message = _object(choice.get("message"))
         return cls(
             _text(message, "content"),
             _text(message, *_REASONING),
-            message.get("tool_calls") or (),
+            _calls(message),
             choice.get("finish_reason"),
             Usage.of(item.get("usage")),
             str(item.get("model") or ""),
@@ -68,7 +68,8 @@ class Reply:
 def pieces(item: ChunkObject) -> list[StreamingChunk]:
     """Return what a `chat.completion.chunk` adds, one piece for each choice; usage stands on the last one."""
     usage = Usage.of(item.get("usage"))
-    choices = [choice for choice in item.get("choices") or () if isinstance(choice, dict)]
+    listed = item.get("choices")
+    choices = [choice for choice in listed if isinstance(choice, dict)] if isinstance(listed, list) else []
     if not choices:
         return [StreamingChunk(usage=usage, raw=item)] if usage is not None else []
     last = len(choices) - 1
@@ -76,16 +77,25 @@ def pieces(item: ChunkObject) -> list[StreamingChunk]:
 
 
 def _piece(choice: Mapping[str, Any], usage: Usage | None, item: ChunkObject) -> StreamingChunk:
-    delta = choice.get("delta") or {}
+    delta = _object(choice.get("delta"))
     return StreamingChunk(
         _text(delta, "content"),
         _text(delta, *_REASONING),
-        delta.get("tool_calls") or (),
+        _calls(delta),
         choice.get("finish_reason"),
         usage,
         choice.get("index") or 0,
         raw=item,
     )
+
+
+def _object(found: object) -> Mapping[str, Any]:
+    return found if isinstance(found, dict) else {}
+
+
+def _calls(holder: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    found = holder.get("tool_calls")
+    return found if isinstance(found, list) else ()
 
 
 def _text(holder: Mapping[str, Any], *names: str) -> str:

@@ -60,7 +60,8 @@ class AsyncClient:
         """Return the whole answer to a conversation, or to one message; raise a ClientError."""
         body = chat_body(messages, model=self._chosen(model), stream=False, fields=fields)
         whole = await self._connection.json("POST", "chat/completions", body=body, wants="choices")
-        if not whole["choices"]:
+        choices = whole["choices"]
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             raise ServerFailed("The answer has no choices.", code="upstream_protocol_error")
         return Reply.of(whole)
 
@@ -89,7 +90,8 @@ class AsyncClient:
 
     async def models(self) -> list[ModelInfo]:
         """Return the models that may be asked for."""
-        listed = (await self._connection.json("GET", "models", wants="data"))["data"]
+        answer = await self._connection.json("GET", "models", wants="data")
+        listed = answer["data"] if isinstance(answer["data"], list) else []
         rows = [row for row in listed if isinstance(row, dict) and isinstance(row.get("id"), str)]
         return [ModelInfo.of(row["id"], row, owner="") for row in rows]
 

@@ -48,8 +48,7 @@ class Connection:
             try:
                 return await self.once(method, path, body=body, headers=headers)
             except (Unreachable, Refused) as error:
-                hopeless = isinstance(error, Refused) and not self.patience.allows(error)
-                if hopeless or error.code == "upstream_timeout" or failures == self.patience.retries:
+                if failures == self.patience.retries or not self._may_help(error):
                     raise
                 failures += 1
                 await self.patience.pause(failures, error.retry_after)
@@ -116,6 +115,10 @@ class Connection:
         self._is_closed = True
         if self._http is not None:
             await self._http.close()
+
+    def _may_help(self, error: Unreachable | Refused) -> bool:
+        """Tell whether to try again may help; a silence as long as allowed is not waited for twice."""
+        return self.patience.allows(error) if isinstance(error, Refused) else error.code != "upstream_timeout"
 
     def _session(self) -> aiohttp.ClientSession:
         if self._is_closed:

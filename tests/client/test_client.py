@@ -165,6 +165,11 @@ async def test_errors_by_their_status(
     assert len(pauses.asked) == len(upstream.chats) - 1
 
 
+async def test_an_upstream_that_was_too_slow_may_be_asked_again(direct: AsyncClient, upstream: FakeUpstream) -> None:
+    upstream.script(error(504, {"error": {"message": "slow", "code": "upstream_timeout"}}), whole("Grüße"))
+    assert await direct.generate("hello") == "Grüße"
+
+
 async def test_a_server_may_forbid_to_try_again(direct: AsyncClient, upstream: FakeUpstream) -> None:
     upstream.script(error(503, None, {"x-should-retry": "false"}))
     with pytest.raises(ServerFailed):
@@ -182,6 +187,8 @@ async def test_a_server_may_forbid_to_try_again(direct: AsyncClient, upstream: F
         (body("hello"), "does not answer like OpenAI"),
         (body([]), "does not answer like OpenAI"),
         (body({"choices": []}), "no choices"),
+        (body({"choices": 5}), "no choices"),
+        (body({"choices": [5]}), "no choices"),
     ],
 )
 async def test_answers_that_are_none(direct: AsyncClient, upstream: FakeUpstream, scripted: Any, words: str) -> None:

@@ -51,6 +51,13 @@ def test_events_that_do_not_follow_are_no_answer(number: int) -> None:
     assert reading.text == "Grüße "
 
 
+@pytest.mark.parametrize("choices", [5, [5], [{"delta": 5}], [{"delta": {"content": 5, "tool_calls": 5}}], None])
+def test_what_has_another_form_brings_no_text(choices: object) -> None:
+    reading = Reading()
+    reading.feed(event(1, {"choices": choices, "usage": 5}) + event(2, delta("x")))
+    assert reading.text == "x"
+
+
 def test_an_error_comes_after_what_came_before_it() -> None:
     reading = Reading()
     told = {"message": "over", "code": "server_stopping", "resumable": True, "last_event_id": 1}
