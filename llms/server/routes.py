@@ -29,9 +29,8 @@ PUBLIC = True
 def add_routes(app: web.Application, services: Services) -> None:
     """Fill the table. Every route under /v1 also answers without it; PUBLIC ones need no key."""
     door = Door(services)
-    chat, models, status = Chat(services), Models(services), Status(services)
+    chat, models, session = Chat(services), Models(services), Session(services)
     embeddings, generate = Embeddings(services), Generate(services)
-    session, openapi = Session(services), OpenApi()
 
     def route(
         method: str,
@@ -61,18 +60,23 @@ def add_routes(app: web.Application, services: Services) -> None:
 
     route("POST", "/generate", generate.post)
     route("POST", "/generate/stream", generate.post_stream)
-    route("GET", "/health", status.health, public=PUBLIC, probe=True)
-    route("GET", "/ready", status.ready, public=PUBLIC, probe=True)
-    route("GET", "/metrics", status.metrics)
-    route("GET", "/openapi.json", openapi.get)
-
     route("POST", "/api/session", session.open, public=PUBLIC)
     route("DELETE", "/api/session", session.close, public=PUBLIC)
     add_api_routes(route, services)
 
+    _add_status(route, services)
     if services.ui:
         _add_page(route)
     _add_rest(app, door)
+
+
+def _add_status(route: Callable[..., None], services: Services) -> None:
+    """Fill in what tells of the server itself."""
+    status, openapi = Status(services), OpenApi()
+    route("GET", "/health", status.health, public=PUBLIC, probe=True)
+    route("GET", "/ready", status.ready, public=PUBLIC, probe=True)
+    route("GET", "/metrics", status.metrics)
+    route("GET", "/openapi.json", openapi.get)
 
 
 def _add_page(route: Callable[..., None]) -> None:
