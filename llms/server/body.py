@@ -99,4 +99,7 @@ def _check_type(request: web.Request) -> None:
             raise UnsupportedMediaType("Content-Type must be application/json.")
         return
     if kind != "application/json" and kind.partition(";")[0].strip().lower() != "application/json":
-        raise UnsupportedMediaType(f"Content-Type must be application/json, not {excerpt(kind)!r}.")
+        raise UnsupportedMediaType(
+            f"Content-Type must be application/json, not {excerpt(kind)!r}; curl sends it with "
+            "-H 'Content-Type: application/json'."
+        )
