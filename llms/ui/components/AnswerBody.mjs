@@ -1,15 +1,14 @@
 // The parts of an answer. While its run writes it they come from there, afterwards from the message; what is shown stays
 // the same in the page, so that nothing flickers and nothing selected or opened is lost.
 
-import { html, useMemo } from "../view.mjs";
+import { html } from "../view.mjs";
 import { settings } from "../settings.mjs";
 import { Markdown } from "./Markdown.mjs";
 import { Reasoning } from "./Reasoning.mjs";
 import { ToolCalls } from "./ToolCalls.mjs";
 
 export function AnswerBody({ message, run }) {
-  // What stands before the text that is gone on with.
-  const base = useMemo(() => (run?.begun ? message.parts.slice(0, -1) : []), [run]);
+  const base = run?.base ?? []; // what stands before that which the run brings
   const pieces = run ? [...keptPieces(message.id, base), ...livePieces(message.id, base, run)] : keptPieces(message.id, message.parts);
   return html`<div class="message-body">${pieces}</div>`;
 }

@@ -14,7 +14,7 @@ import * as composing from "./composing.mjs";
 import { anchor, stop, writing } from "./conversation.mjs";
 import { isOutdated, lazy, lookForUpdate } from "./lazy.mjs";
 import { alarm, notices, spoken } from "./notices.mjs";
-import { go, hrefOf, place } from "./places.mjs";
+import { TITLES, go, hrefOf, place } from "./places.mjs";
 import { closeDrawer, isDrawerOpen, picker, surface } from "./shell.mjs";
 import { listen } from "./shortcuts.mjs";
 
@@ -30,6 +30,7 @@ const Surfaces = lazy(() => import("./Surfaces.mjs"), "Surfaces");
 const PAGES = {
   usage: lazy(() => import("./UsagePage.mjs"), "UsagePage"),
   compare: lazy(() => import("./ComparePage.mjs"), "ComparePage"),
+  stream: lazy(() => import("./StreamPage.mjs"), "StreamPage"),
 };
 
 export function App() {
@@ -124,7 +125,7 @@ function change(open) {
 
 function useTitle(page) {
   const thread = useThreadStore().current.value;
-  const title = page === "chat" ? thread?.title : t(page === "usage" ? "usagePage.title" : "compare.title");
+  const title = page === "chat" ? thread?.title : t(TITLES[page]);
   useEffect(() => {
     document.title = title ? `${title} · ${t("app.name")}` : t("app.name");
   }, [title]);

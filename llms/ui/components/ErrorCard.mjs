@@ -17,6 +17,7 @@ const TITLE_BY_CODE = {
   upstream_unavailable: "error.overloaded",
   connection_lost: "error.network",
   server_stopping: "banner.stopping",
+  stream_gone: "error.gone",
 };
 const TITLE_BY_TYPE = {
   TIMEOUT: "error.timeout",
@@ -26,7 +27,7 @@ const TITLE_BY_TYPE = {
   NETWORK: "error.server",
   SERVER: "error.server",
 };
-const HINTS = { "error.network": "error.networkHint", "error.context": "error.contextHint" };
+const HINTS = { "error.network": "error.networkHint", "error.context": "error.contextHint", "error.gone": "error.goneHint", "banner.stopping": "error.goneHint" };
 
 // error: {type, code, status, message, provider, model, retryAfter, requestId}; at: when it happened (milliseconds since
 // 1970); kept: how many words of the answer were kept. actions: [{label, icon, run, isMain}].

@@ -6,7 +6,7 @@ import { useThreadStore } from "../threadStore.mjs";
 import { html, useState } from "../view.mjs";
 import { Icon } from "./Icon.mjs";
 import { lazy } from "./lazy.mjs";
-import { hrefOf, place } from "./places.mjs";
+import { TITLES, hrefOf, place } from "./places.mjs";
 import { isDrawerOpen, openSurface, renaming } from "./shell.mjs";
 
 const NameField = lazy(() => import("./NameField.mjs"), "NameField");
@@ -48,7 +48,7 @@ function Title() {
   const store = useThreadStore();
   const thread = store.current.value;
   const { page } = place.value;
-  if (page !== "chat") return html`<h1 class="topbar-title">${t(page === "usage" ? "usagePage.title" : "compare.title")}</h1>`;
+  if (page !== "chat") return html`<h1 class="topbar-title">${t(TITLES[page])}</h1>`;
   if (!thread) return html`<h1 class="topbar-title"><span class="visually-hidden">${t("thread.untitled")}</span></h1>`;
   if (renaming.value === TITLE) {
     const keep = (title) => store.updateThread(thread.id, { title });

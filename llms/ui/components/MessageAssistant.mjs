@@ -9,6 +9,7 @@ import { BranchSwitch } from "./BranchSwitch.mjs";
 import { BrokenOff } from "./BrokenOff.mjs";
 import { EditBox } from "./EditBox.mjs";
 import { EndStatus, LiveFooter, MessageFooter } from "./MessageFooter.mjs";
+import { LiveActions } from "./LiveActions.mjs";
 import { TypingState } from "./TypingState.mjs";
 import * as composing from "./composing.mjs";
 import * as conversation from "./conversation.mjs";
@@ -26,7 +27,7 @@ export function MessageAssistant({ message, siblings, run }) {
 
 function Foot({ message, siblings }) {
   return html`<div class="message-foot">
-    <${EndStatus} status=${message.status} reason=${message.finishReason} />
+    <${EndStatus} status=${message.status} reason=${message.finishReason} hasGap=${message.hasGap} />
     <${AnswerActions} message=${message} />
     <${BranchSwitch} siblings=${siblings} shown=${message.id} onShow=${conversation.show} />
     <${MessageFooter} message=${message} />
@@ -34,12 +35,14 @@ function Foot({ message, siblings }) {
 }
 
 // What is going on before the first text, the figures after it.
-function LiveState({ run, model }) {
+export function LiveState({ run, model }) {
   const state = run.state.value;
+  if (run.reconnecting.value) return html`<p class="status-line" role="status" data-state="reconnecting"><span class="shimmer">${t("run.reconnecting")}</span></p>`;
   if (run.waiting.value) return html`<${TypingState} run=${run} model=${model} />`;
   return html`<div class="message-foot">
     ${run.isActive && html`<span class="caret" aria-hidden="true" />`}
     <${EndStatus} status=${state} />
+    <${LiveActions} run=${run} />
     <${LiveFooter} model=${model.id} figures=${run.timing.value} />
   </div>`;
 }

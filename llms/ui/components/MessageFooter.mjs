@@ -27,8 +27,9 @@ export function MessageFooter({ message }) {
     ${source && html`<${MessageDetails} message=${message} source=${source} onClose=${() => setSource(null)} />`}`;
 }
 
-export function EndStatus({ status, reason }) {
-  const name = ENDS[status] ?? REASONS[reason];
+// hasGap: thoughts or tool calls may be missing.
+export function EndStatus({ status, reason, hasGap = false }) {
+  const name = ENDS[status] ?? REASONS[reason] ?? (hasGap ? "run.hasGap" : undefined);
   return name ? html`<span class="error-status" data-status=${status}>${t(name)}</span>` : null;
 }
 

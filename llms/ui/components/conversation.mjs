@@ -34,6 +34,8 @@ function isOver(run) {
 
 const runs = async () => (await import("../run/runs.mjs")).useRuns();
 
+store.live.takeUp = async (message) => (await runs()).takeUp(message);
+
 // Resolves when all is there that an answer needs, and what tells of trouble. Worth calling when somebody begins to write.
 export async function prepare() {
   await Promise.all([runs(), import("./ThreadView.mjs"), import("./Toasts.mjs"), import("./Banners.mjs")]);

@@ -1,12 +1,16 @@
 // Where the page is, by its address: "#/" a chat that has not begun, "#/chat/ID", "#/chat/ID/MESSAGE", "#/usage",
-// "#/compare". Back and forward work, and a link can be opened in another tab.
+// "#/compare", "#/stream/ID" an answer that another device is having written. Back and forward work, and a link can be opened in another tab.
 
 import { signal } from "../view.mjs";
 
 const CHAT = /^#\/chat\/([^/?]+)(?:\/([^/?]+))?$/;
+const STREAM = /^#\/stream\/([\w-]+)$/;
 const PAGES = new Set(["usage", "compare"]);
 
-// {page: "chat", "usage" or "compare", threadId, messageId}
+// Keys of what the pages beside the chat are called.
+export const TITLES = { usage: "usagePage.title", compare: "compare.title", stream: "stream.title" };
+
+// {page: "chat", "usage", "compare" or "stream", threadId, messageId, streamId: of that page}
 export const place = signal(placeOf(globalThis.location?.hash ?? ""));
 
 globalThis.addEventListener?.("hashchange", () => (place.value = placeOf(location.hash)));
@@ -15,6 +19,11 @@ globalThis.addEventListener?.("hashchange", () => (place.value = placeOf(locatio
 export function hrefOf(threadId = null, messageId = null) {
   if (threadId === null) return "#/";
   return `#/chat/${encodeURIComponent(threadId)}${messageId === null ? "" : `/${encodeURIComponent(messageId)}`}`;
+}
+
+// The address at which any device that is signed in with the same key follows an answer.
+export function hrefOfStream(streamId) {
+  return `#/stream/${encodeURIComponent(streamId)}`;
 }
 
 // Goes to an address, such as "#/usage". `replace` leaves no step to go back to.
@@ -27,6 +36,8 @@ export function go(href, { replace = false } = {}) {
 export function placeOf(hash) {
   const name = hash.replace(/^#\//, "");
   if (PAGES.has(name)) return { page: name, threadId: null, messageId: null };
+  const [, streamId] = STREAM.exec(hash) ?? [];
+  if (streamId) return { page: "stream", threadId: null, messageId: null, streamId };
   const [, threadId, messageId] = CHAT.exec(hash) ?? [];
   return { page: "chat", threadId: decoded(threadId), messageId: decoded(messageId) };
 }

@@ -5,13 +5,18 @@ const SHORTEST = 12; // fewer may be chance
 
 export class Overlap {
   #tail;
-  #held = "";
+  #held;
   #isOpen;
 
-  // text: what is there already.
-  constructor(text) {
+  // text: what is there already; state: of another one, which this one goes on from.
+  constructor(text, { held = "", isOpen = text.length >= SHORTEST } = {}) {
     this.#tail = text.slice(-LONGEST);
-    this.#isOpen = text.length >= SHORTEST;
+    this.#held = held;
+    this.#isOpen = isOpen;
+  }
+
+  get state() {
+    return { held: this.#held, isOpen: this.#isOpen };
   }
 
   // Takes a piece of what follows; returns what of it is new, which may be nothing for now.

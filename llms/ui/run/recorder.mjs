@@ -1,12 +1,13 @@
-// Keeps an answer while it grows: what there is goes to the thread a few times a second, when the page may go, and at
-// the end, so that a reload, a crash or another tab finds all but the last moment of it.
+// Keeps an answer while it grows: what there is goes to the thread about once a second, when the page may go, and at
+// the end, with its place in the server's stream, so that a reload, a crash or another tab finds all but the last moment of it and can go on.
 
 import { effect } from "../view.mjs";
 import { onLeaving } from "../store/tabs.mjs";
 import { withMarks } from "../store/message.mjs";
+import { checkpointOf } from "./checkpoint.mjs";
 import { addUsage, figuresOf } from "./usage.mjs";
 
-const PERIOD = 400; // milliseconds
+const PERIOD = 800; // milliseconds
 
 export class Recorder {
   #run;
@@ -112,6 +113,8 @@ export class Recorder {
       finishReason: finishReason.peek(),
       provider: provider.peek(),
       requestId: requestId.peek(),
+      hasGap: this.#run.hasGap.peek(),
+      stream: this.#run.isActive ? checkpointOf(this.#run, { base: this.#base, before: this.#before }) : null,
     };
   }
 }

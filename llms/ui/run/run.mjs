@@ -7,12 +7,17 @@
 //   progress   the server's last figures (percent, eta_ms, …) or null; warning: a text of the server's, or null
 //   timing     see timing.mjs: of now while it is written, of the whole at the end
 //   usage, cost, finishReason, provider, requestId: null until they are known
+//   reconnecting   {attempt, tries} while the connection is lost and looked for, else null
+//   hasGap     all text is there, but thoughts or tool calls may have been lost with events that the server no longer had
 //   error      {type, message, status, code, param, retryable, retryAfter, provider, model, requestId} or null
 
 import { batch, signal } from "../view.mjs";
 import { BROWSER } from "../sse/environment.mjs";
+import { cancelStream, takeUp } from "../sse/resuming.mjs";
 import { Fold, StreamError, chatWithModelStream } from "../streaming.mjs";
+import { cardOf } from "./card.mjs";
 import { costOf } from "./cost.mjs";
+import { callsOf, chunkOf, textIn } from "./deltas.mjs";
 import { Overlap } from "./overlap.mjs";
 import { Thinking } from "./thinking.mjs";
 import { Timing } from "./timing.mjs";
@@ -35,18 +40,20 @@ export class Run {
   provider = signal(null);
   requestId = signal(null);
   error = signal(null);
+  reconnecting = signal(null);
+  hasGap = signal(false);
   reasoningTime = null; // milliseconds from the first thought to the first text
   #request;
   #fallback;
-  #price;
+  #position = { id: null, after: 0, letters: 0 }; // in the server's stream: see sse/resuming.mjs
   #chat;
   #world;
   #stop = new AbortController();
   #listeners = new Set();
   #fold = new Fold();
-  #thinking = new Thinking();
+  #thinking;
   #overlap;
-  #timing;
+  #timing = null;
   #written = "";
   #thought = "";
   #firstThought = null;
@@ -54,21 +61,24 @@ export class Run {
 
   // id: of the message; model: its id. request: a body of /v1/chat/completions. All else is optional: price (see cost.mjs),
   // begun: a text that the answer goes on with; fallback: the body to send where the server does not take the first (400);
+  // kept: what another page has left of this answer (see checkpoint.mjs), to be taken up in the place of a request;
   // chat, environment: for tests.
-  constructor({ id, model, request, price = null, begun = "", fallback = null, chat = chatWithModelStream, environment = {} }) {
+  constructor({ id, model, request = null, price = null, begun = "", fallback = null, kept = null, chat = chatWithModelStream, environment = {} }) {
     this.id = id;
     this.model = model;
     this.#request = request;
     this.#fallback = fallback;
-    this.#price = price;
+    this.price = price;
     this.#chat = chat;
     this.#world = { ...BROWSER, ...environment };
-    this.#overlap = new Overlap(begun);
-    this.#timing = new Timing(this.#world.now());
+    this.#thinking = new Thinking(kept?.thinking);
+    this.#overlap = new Overlap(begun, kept?.overlap);
     this.begun = begun;
-    this.text.value = begun;
-    this.startedAt = this.#world.now(); // on the clock of `performance`
-    this.#wait("connecting");
+    this.startedAt = this.#world.now() - (kept ? this.#world.date() - kept.startedAt : 0); // on the clock of `performance`
+    if (kept) this.#goOnFrom(kept);
+    this.#timing ??= new Timing(this.startedAt);
+    this.text.value = begun + this.#written;
+    if (this.isEmpty) this.#wait("connecting");
   }
 
   get isActive() {
@@ -80,9 +90,23 @@ export class Run {
     return !this.#written && !this.#thought && !this.toolCalls.peek().length;
   }
 
+  // Of the server's stream, which can be taken up again and followed by others; null without one.
+  get streamId() {
+    return this.#position.id;
+  }
+
   // All there is at this moment; the signals may be a frame behind.
   get content() {
     return { text: this.begun + this.#written, reasoning: this.#thought, toolCalls: this.toolCalls.peek() };
+  }
+
+  // What another page needs to go on from here, beside the content; null where none can.
+  get checkpoint() {
+    if (!this.streamId) return null;
+    const [thinking, overlap] = [this.#thinking.state, this.#overlap.state];
+    const startedAt = this.#world.date() - (this.#world.now() - this.startedAt);
+    const { reasoningTime, timing } = this;
+    return { ...this.#position, thinking, overlap, startedAt, ttft: timing.peek()?.ttft ?? null, reasoningTime, usage: this.usage.peek(), begun: this.begun.length };
   }
 
   // Calls back with ({text, reasoning}) for each new piece, at once; returns a function that stops that.
@@ -97,6 +121,7 @@ export class Run {
       const completion = await this.#ask();
       this.#end("done", completion, null);
     } catch (error) {
+      if (error.type === "PARSE" || !(error instanceof StreamError)) this.#cancel();
       if (!(error instanceof StreamError)) {
         this.#end("error", null, { type: "INTERNAL", message: String(error?.message ?? error), retryable: true });
         throw error;
@@ -106,34 +131,75 @@ export class Run {
     return this.state.peek();
   }
 
-  // Ends the answer where it is.
+  // Ends the answer where it is, at the server too: to leave is not enough where it goes on without us.
   stop() {
+    if (!this.isActive) return;
+    this.leave();
+    this.#cancel();
+  }
+
+  // Reads no more; the server goes on.
+  leave() {
     this.#stop.abort();
   }
 
+  #cancel() {
+    if (this.#position.id) cancelStream(this.#position.id, { environment: this.#world });
+  }
+
+  #goOnFrom({ id, after, letters, text, reasoning, toolCalls, ttft, reasoningTime, usage }) {
+    this.#position = { id, after, letters };
+    [this.#written, this.#thought, this.reasoningTime] = [text, reasoning, reasoningTime];
+    this.reasoning.value = reasoning;
+    if (reasoning) this.#firstThought = this.startedAt + (ttft ?? 0);
+    if (toolCalls.length) this.#fold.add(chunkOf(toolCalls));
+    this.toolCalls.value = toolCalls;
+    this.usage.value = usage;
+    const first = ttft === null ? null : this.startedAt + ttft;
+    this.#timing = new Timing(this.startedAt, { first, letters: text.length + reasoning.length });
+    if (!this.isEmpty) this.state.value = text ? "writing" : toolCalls.length ? "tool" : "thinking";
+  }
+
   async #ask() {
+    if (this.#position.id) return this.#takeUp(null);
     try {
       return await this.#send(this.#request);
     } catch (error) {
+      if (error.canBeTakenUp && !this.#stop.signal.aborted) return this.#takeUp(error);
       if (!this.#fallback || error.status !== 400 || !this.isEmpty) throw error;
       return this.#send(this.#fallback);
     }
   }
 
   #send(request) {
-    const onChunk = (_, chunk) => this.#chunk(chunk);
-    const onStatus = (message, status) => this.#status(message, status);
+    const { onChunk, onStatus } = this.#callbacks;
     const onResponse = (response) => this.#answered(response);
-    return this.#chat(request, onChunk, onStatus, { signal: this.#stop.signal, onResponse, environment: this.#world });
+    const headers = request.stream === false ? {} : { "X-LLMS-Stream": "resumable, progress" };
+    return this.#chat(request, onChunk, onStatus, { headers, signal: this.#stop.signal, onResponse, environment: this.#world });
   }
 
+  // Reads on in the server's stream, which makes the answer whole.
+  async #takeUp(failure) {
+    await takeUp(this.#position, { callbacks: this.#callbacks, failure, signal: this.#stop.signal, environment: this.#world });
+    return null;
+  }
+
+  #callbacks = {
+    onChunk: (_, chunk, id) => this.#chunk(chunk, id),
+    onStatus: (message, status, id) => this.#status(message, status, id),
+  };
+
   #answered({ ok, headers }) {
+    this.#position = { id: ok ? headers.get("x-llms-stream-id") : null, after: 0, letters: 0 };
     this.requestId.value = headers.get("x-request-id");
     this.provider.value = headers.get("x-llms-provider") ?? this.provider.peek();
     if (ok && this.waiting.peek()?.name === "connecting") this.#wait("provider", { provider: this.provider.peek() });
   }
 
-  #status(message, { state, ...figures }) {
+  #status(message, { state, ...figures }, id) {
+    this.#read(id);
+    if (state === "gap") return void (this.hasGap.value = true);
+    if (state === "reconnecting" || state === "reconnected") return void (this.reconnecting.value = state === "reconnecting" ? figures : null);
     if (figures.warning) this.warning.value = figures.warning;
     if (WAITS.has(state)) {
       if (this.isEmpty) this.state.value = state === "loading" ? "loading" : "queued";
@@ -152,14 +218,22 @@ export class Run {
     this.waiting.value = { name, since, ...facts };
   }
 
-  #chunk(chunk) {
+  // The events up to one were read.
+  #read(id) {
+    if (id) this.#position.after = Number(id);
+  }
+
+  #chunk(chunk, id) {
     this.#fold.add(chunk);
     const choice = chunk.choices?.find(({ index }) => (index ?? 0) === 0);
     const delta = choice?.delta ?? choice?.message ?? {};
     if (chunk.usage) this.#used(chunk.usage);
     if (choice?.finish_reason) this.finishReason.value = choice.finish_reason;
     if (delta.tool_calls?.length) this.#call();
-    this.#take(this.#thinking.feed(textIn(delta.content ?? choice?.text)), textIn(delta.reasoning_content ?? delta.reasoning));
+    const text = textIn(delta.content ?? choice?.text);
+    this.#position.letters += text.length;
+    this.#take(this.#thinking.feed(text), textIn(delta.reasoning_content ?? delta.reasoning));
+    this.#read(id);
   }
 
   #take({ text, reasoning: inText }, reasoning = "") {
@@ -186,7 +260,7 @@ export class Run {
 
   #used(usage) {
     this.usage.value = usage;
-    this.cost.value = costOf(usage, this.#price);
+    this.cost.value = costOf(usage, this.price);
     this.#timing.tell(usage.completion_tokens);
   }
 
@@ -223,24 +297,9 @@ export class Run {
       this.#publish();
       this.timing.value = this.#timing.end(now, this.usage.peek()?.completion_tokens ?? null);
       this.waiting.value = null;
+      this.reconnecting.value = null;
       this.error.value = error;
       this.state.value = state;
     });
   }
-}
-
-// What a card says of an error, as a plain object that can be kept.
-export function cardOf({ type, message, status, code, param, retryable, retryAfter, provider, model, requestId }) {
-  return { type, message, status, code, param: param ?? null, retryable, retryAfter, provider, model, requestId };
-}
-
-function callsOf({ tool_calls: calls = [] }) {
-  return calls.map((call, index) => ({ id: call.id ?? `call_${index}`, name: call.function.name, arguments: call.function.arguments }));
-}
-
-// The text of a content, which some upstreams send as a list of parts.
-function textIn(content) {
-  if (typeof content === "string") return content;
-  if (!Array.isArray(content)) return "";
-  return content.map((part) => (typeof part?.text === "string" ? part.text : "")).join("");
 }

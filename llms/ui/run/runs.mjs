@@ -13,9 +13,11 @@ import { keepForGood } from "../store/quota.mjs";
 import { Tree } from "../store/tree.mjs";
 import { useThreadStore } from "../threadStore.mjs";
 import { activeRuns, addRun, dropRun } from "./active.mjs";
+import { leftIn } from "./checkpoint.mjs";
 import { Recorder } from "./recorder.mjs";
 import { chatRequest, continuation } from "./request.mjs";
 import { Run } from "./run.mjs";
+import { cancelStream } from "../sse/resuming.mjs";
 
 let ours = null;
 
@@ -88,11 +90,23 @@ export class Runs {
     return [await this.#begin({ message, path, model, free, before })];
   };
 
-  // Stops an answer, also one that another tab writes.
+  // Goes on with an answer whose page is gone and whose stream the server may still have. The caller holds the message.
+  // Resolves when it is kept, with its final state.
+  takeUp = (message) => {
+    const { base, before, ...left } = leftIn(message);
+    const { environment } = this.#world;
+    const run = new Run({ id: message.id, model: message.model, environment, ...left });
+    return this.#launch(run, message, { base, before, free: () => {} }).finished;
+  };
+
+  // Stops an answer, also one that another tab writes, even if that tab sleeps.
   stop = (messageId) => {
     const run = activeRuns.peek().get(messageId);
-    if (run) run.stop();
-    else this.#store.channel.say("stop_writing", messageId);
+    if (run) return run.stop();
+    this.#store.channel.say("stop_writing", messageId);
+    const { stream } = this.#store.messages.peek().get(messageId) ?? {};
+    if (stream) cancelStream(stream.id, { environment: this.#world.environment });
+    return undefined;
   };
 
   stopThread = (threadId) => {
@@ -125,8 +139,13 @@ export class Runs {
       throw error;
     });
     const run = new Run({ id: message.id, model: model.id, price: model.price, begun, chat, environment, ...bodies });
+    return this.#launch(run, message, { base, before, free });
+  }
+
+  #launch(run, message, { base, before, free }) {
     run.threadId = message.threadId;
-    run.finished = this.#write(run, message, { base, before, free, timers: environment });
+    run.base = base;
+    run.finished = this.#write(run, message, { base, before, free, timers: this.#world.environment });
     return run;
   }
 

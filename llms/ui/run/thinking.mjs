@@ -3,9 +3,18 @@
 const TAGS = { "<think>": "</think>", "<thinking>": "</thinking>", "[THINK]": "[/THINK]" };
 
 export class Thinking {
-  #mode = "start"; // start, before (the first thought), thoughts, after (them, before the answer), text
-  #held = "";
-  #end = "";
+  #mode; // start, before (the first thought), thoughts, after (them, before the answer), text
+  #held;
+  #end;
+
+  // state: of another one, which this one goes on from.
+  constructor({ mode = "start", held = "", end = "" } = {}) {
+    [this.#mode, this.#held, this.#end] = [mode, held, end];
+  }
+
+  get state() {
+    return { mode: this.#mode, held: this.#held, end: this.#end };
+  }
 
   // Takes a piece of the answer; returns what it says: {text, reasoning}, either may be empty for now.
   feed(piece) {

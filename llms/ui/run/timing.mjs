@@ -8,9 +8,9 @@ const GAPS = 4096; // the newest that count for the percentile
 
 export class Timing {
   #start;
-  #first = null;
+  #first;
   #last = null;
-  #letters = 0;
+  #letters;
   #told = null; // tokens, by the server's own count
   #toldLetters = 0; // letters that had come then
   #gaps = [];
@@ -18,15 +18,18 @@ export class Timing {
   #buckets = [];
   #width = FIRST_BUCKET;
 
-  constructor(start) {
+  // first, letters: when the first of so many letters had come, where an answer is gone on with that another page began.
+  constructor(start, { first = null, letters = 0 } = {}) {
     this.#start = start;
+    this.#first = first;
+    this.#letters = letters;
   }
 
   // Text or thoughts came, so many letters of it.
   add(letters, now) {
     if (letters <= 0) return;
-    if (this.#first === null) this.#first = now;
-    else this.#gap(now - this.#last);
+    this.#first ??= now;
+    if (this.#last !== null) this.#gap(now - this.#last);
     this.#last = now;
     this.#letters += letters;
     this.#count(letters, now);

@@ -3,9 +3,10 @@
 
 import { delayAfter, pause } from "./backoff.mjs";
 import { BROWSER } from "./environment.mjs";
-import { StreamError, StreamErrorType, cancelled, silent, tooManyTries, unreachable } from "./errors.mjs";
+import { StreamError, StreamErrorType, tooManyTries } from "./errors.mjs";
+import { open } from "./opening.mjs";
 import { SSEStreamReader } from "./reader.mjs";
-import { SILENCE, Watchdog } from "./watchdog.mjs";
+import { SILENCE } from "./watchdog.mjs";
 
 export const TRIES = 3;
 const LONGEST_WAIT = 60_000; // a server that asks for more is asked by a person, later
@@ -14,7 +15,7 @@ const WHOLE_ANSWER = 600_000; // an answer in one piece sends no heartbeats
 const { RATE_LIMIT, PARSE } = StreamErrorType;
 
 // Reads `body` from `url` as a stream, then, when all tries fail, as one whole answer. Returns the completion.
-// Callbacks: onChunk(text, chunk), onStatus(message, status), onResponse(response).
+// Callbacks: onChunk(text, chunk, id), onStatus(message, status, id), onResponse(response).
 // Status objects of ours have the state connecting, retrying {attempt, tries, delay, error} or whole_answer {error}.
 export async function answer(url, body, { callbacks, headers, signal = null, tries = TRIES, silence = SILENCE, fallback = true, environment = {} }) {
   const world = { ...BROWSER, ...environment };
@@ -44,8 +45,9 @@ async function repeat(tries, { callbacks, signal, world }, attempt) {
 }
 
 // What is no stream today is none in a second either: then only the whole answer is left to ask for.
+// A stream that can be taken up again goes on without us: to ask again would be to pay twice.
 function mayBeAskedAgain(error) {
-  if (!(error instanceof StreamError) || error.afterFirstChunk) return false;
+  if (!(error instanceof StreamError) || error.afterFirstChunk || error.canBeTakenUp) return false;
   return error.type === PARSE || (error.retryable && (error.retryAfter ?? 0) * 1000 <= LONGEST_WAIT);
 }
 
@@ -75,28 +77,6 @@ async function once({ url, callbacks, headers, signal, world }, body, silence) {
     connection.abort();
   }
   return reader.completion;
-}
-
-// The response, or why there is none: the person, the silence, or no connection.
-async function open(connection, silence, signal, world, request) {
-  let reason = null;
-  const stop = (why) => {
-    reason ??= why;
-    connection.abort();
-  };
-  const onAbort = () => stop(cancelled(signal.reason));
-  const watchdog = new Watchdog(silence, (limit) => stop(silent(limit)), world);
-  if (signal?.aborted) throw cancelled(signal.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
-  watchdog.start();
-  try {
-    return await request();
-  } catch (cause) {
-    throw reason ?? unreachable(cause);
-  } finally {
-    watchdog.stop();
-    signal?.removeEventListener("abort", onAbort);
-  }
 }
 
 function tell(callbacks, message, status) {

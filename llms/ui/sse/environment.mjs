@@ -7,4 +7,9 @@ export const BROWSER = Object.freeze({
   random: () => Math.random(),
   setTimeout: (call, milliseconds) => globalThis.setTimeout(call, milliseconds),
   clearTimeout: (timer) => globalThis.clearTimeout(timer),
+  isOnline: () => globalThis.navigator?.onLine !== false,
+  onOnline: (callback) => {
+    globalThis.addEventListener?.("online", callback);
+    return () => globalThis.removeEventListener?.("online", callback);
+  },
 });

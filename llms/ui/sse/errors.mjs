@@ -18,6 +18,9 @@ export const StreamErrorType = Object.freeze({
   MAX_RETRIES: "MAX_RETRIES_EXCEEDED",
 });
 
+// What ends a connection and not the answer behind it.
+const LOST_CONNECTIONS = new Set(["connection_lost", "silence", "stream_truncated"]);
+
 const { NETWORK, TIMEOUT, SERVER, RATE_LIMIT, CANCELLED, MAX_RETRIES } = StreamErrorType;
 const TRANSIENT = new Set([NETWORK, TIMEOUT, SERVER, RATE_LIMIT]);
 const TYPE_BY_CODE = new Map([
@@ -31,7 +34,8 @@ const TYPE_BY_CODE = new Map([
   ["cancelled", CANCELLED],
 ]);
 
-// retryAfter: seconds, null when nobody said. text, completion: what had come before the failure.
+// retryAfter: seconds, null when nobody said. text, completion: what had come before the failure. resumable: what the
+// server said of its stream, else null; partial: the text that it gave in the place of events.
 export class StreamError extends Error {
   name = "StreamError";
 
@@ -48,9 +52,16 @@ export class StreamError extends Error {
     this.model = facts.model ?? null;
     this.streamId = facts.streamId ?? null;
     this.lastEventId = facts.lastEventId ?? null;
+    this.resumable = facts.resumable ?? null;
+    this.partial = facts.partial ?? null;
     this.text = "";
     this.completion = null;
     this.afterFirstChunk = false; // then another try would be another answer
+  }
+
+  // Whether the server may go on with this answer without us, so that its stream can be taken up again.
+  get canBeTakenUp() {
+    return this.streamId !== null && (this.resumable ?? LOST_CONNECTIONS.has(this.code));
   }
 
   // Remembers what had been received, so that nothing shown is ever taken away again.
@@ -94,8 +105,7 @@ export function errorOfEvent(payload) {
     status: error.status,
     retryable: code === "insufficient_quota" ? false : undefined,
     retryAfter: seconds(error.retry_after),
-    streamId: error.stream_id,
-    lastEventId: error.last_event_id,
+    ...resuming(error),
   });
 }
 
@@ -113,8 +123,14 @@ export function errorOfResponse(response, text, now) {
     param: payload.param,
     retryable: again && !refused && type !== CANCELLED,
     retryAfter: retryAfter(response.headers, now),
+    ...resuming(payload),
     ...origin(response.headers),
   });
+}
+
+// What an error says of a stream that could be taken up again.
+function resuming({ stream_id: streamId, last_event_id: lastEventId, resumable, partial }) {
+  return { streamId, lastEventId, resumable, partial: typeof partial === "string" ? partial : null };
 }
 
 // Who answered, as far as the headers say.

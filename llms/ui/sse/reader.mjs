@@ -78,12 +78,18 @@ export class SSEStreamReader {
     this.#stop(cancelled());
   }
 
+  // Ends the download as a network does that is gone.
+  disconnect() {
+    this.#stop(unreachable());
+  }
+
   // Yields events; throws a StreamError with the text so far. Leaving the loop ends the download.
   async *readEvents() {
     if (this.#state !== "new") throw new TypeError("This stream is already being read: make one reader for each response.");
     this.#state = "streaming";
     const stop = () => this.#stop(cancelled(this.#signal.reason));
     this.#signal?.addEventListener("abort", stop, { once: true });
+    const forget = this.#followNetwork();
     try {
       if (this.#signal?.aborted) stop();
       yield* this.#read();
@@ -91,17 +97,18 @@ export class SSEStreamReader {
       throw cause instanceof StreamError ? this.#fail(cause) : cause; // a callback's own fault stays what it is
     } finally {
       this.#signal?.removeEventListener("abort", stop);
+      forget();
       this.#close();
     }
   }
 
-  // Reads everything and returns the text. Callbacks: onChunk(text, chunk), onStatus(message, status), onError(error),
-  // onComplete({final_response, completion}); all optional.
+  // Reads everything and returns the text. Callbacks: onChunk(text, chunk, id), onStatus(message, status, id), onError(error),
+  // onComplete({final_response, completion}); all optional. id: the stream's last event id.
   async readToCompletion({ onChunk, onStatus, onError, onComplete } = {}) {
     try {
-      for await (const { type, data, chunk } of this.readEvents()) {
-        if (type === "chunk") onChunk?.(data.content, chunk);
-        else if (type === "status") onStatus?.(data.message ?? "", data);
+      for await (const { type, data, chunk, id } of this.readEvents()) {
+        if (type === "chunk") onChunk?.(data.content, chunk, id);
+        else if (type === "status") onStatus?.(data.message ?? "", data, id);
         else onComplete?.(data);
       }
     } catch (error) {
@@ -109,6 +116,12 @@ export class SSEStreamReader {
       throw error;
     }
     return this.#fold.text;
+  }
+
+  // A connection from before the network was gone may be dead and silent. Where another one costs nothing, it is given up.
+  #followNetwork() {
+    if (!origin(this.#response.headers).streamId) return () => {};
+    return this.#environment.onOnline(() => this.disconnect());
   }
 
   async *#read() {

@@ -1,11 +1,12 @@
-// Which answers are being written at this moment, in whichever tab. One whose writer is gone becomes "interrupted" and
-// keeps the text it has.
+// Which answers are being written at this moment, in whichever tab. One whose writer is gone is taken up here, where that is
+// possible; else it becomes "interrupted" and keeps the text it has.
 
 import { signal } from "../view.mjs";
 import { isBeingWritten, withMarks } from "./message.mjs";
 
 export class Live {
   messages = signal(new Map()); // id of the message -> id of its thread
+  takeUp = null; // async (message) => …, goes on with an answer that was left with a `stream`; resolves when it is kept
   #records;
   #writers;
   #own = new Set();
@@ -46,7 +47,7 @@ export class Live {
   #add(id, threadId) {
     if (!this.messages.peek().has(id)) this.messages.value = new Map(this.messages.peek()).set(id, threadId);
     if (this.#own.has(id) || this.#watches.has(id)) return;
-    this.#watches.set(id, this.#writers.watch(id, () => this.#interrupt(id)));
+    this.#watches.set(id, this.#writers.watch(id, () => this.#left(id)));
   }
 
   #remove(id) {
@@ -58,8 +59,17 @@ export class Live {
     this.messages.value = next;
   }
 
-  async #interrupt(id) {
+  // This tab holds the message until what is done here is done.
+  async #left(id) {
     this.#watches.delete(id);
+    this.#own.add(id);
+    const message = await this.#records.get("messages", id).catch(() => null);
+    if (message && isBeingWritten(message) && message.stream) await this.takeUp?.(message).catch(() => {});
+    this.#own.delete(id);
+    await this.#interrupt(id);
+  }
+
+  async #interrupt(id) {
     const edit = (message) => (message && isBeingWritten(message) ? withMarks({ ...message, status: "interrupted" }) : undefined);
     // Without room it stays as it is until the next page tries.
     const results = await this.#records.commit([{ store: "messages", id, edit }]).catch(() => []);

@@ -132,5 +132,5 @@ export class Messages {
 
 // A copy of a message that is still being written elsewhere is not.
 function settled(message) {
-  return withMarks(message.active ? { ...message, status: "interrupted" } : message);
+  return withMarks(message.active ? { ...message, status: "interrupted", stream: null } : message);
 }

@@ -52,10 +52,11 @@ export class Channel {
 // frees, or where there are none (a page over plain HTTP) by asking, which a writer answers.
 //
 //   hold(id)             resolves with a function that lets go
-//   watch(id, onGone)    calls back once nobody holds it; returns a function that stops watching
+//   watch(id, onGone)    calls back once nobody holds it, in one tab that holds it until the promise of onGone is settled;
+//                        returns a function that stops watching
 
-export function writersOf({ channel, locks = globalThis.navigator?.locks, timers = globalThis }) {
-  return locks ? new LockedWriters(locks) : new AskedWriters(channel, timers);
+export function writersOf({ channel, locks = globalThis.navigator?.locks, timers = globalThis, random = Math.random }) {
+  return locks ? new LockedWriters(locks) : new AskedWriters(channel, timers, random);
 }
 
 const PERIOD = 2000; // milliseconds between two questions
@@ -85,12 +86,14 @@ class LockedWriters {
 class AskedWriters {
   #channel;
   #timers;
+  #random;
   #held = new Set();
   #watched = new Map();
 
-  constructor(channel, timers) {
+  constructor(channel, timers, random) {
     this.#channel = channel;
     this.#timers = timers;
+    this.#random = random;
     channel.on("who_writes", (id) => this.#held.has(id) && channel.say("i_write", id));
     channel.on("i_write", (id) => this.#watched.get(id)?.forEach((watch) => (watch.silent = 0)));
   }
@@ -110,13 +113,22 @@ class AskedWriters {
     };
     const ask = () => {
       if (this.#held.has(id)) watch.silent = 0;
-      else if (watch.silent >= PATIENCE) return stop(), onGone();
+      else if (watch.silent > PATIENCE) return stop(), this.#takeOver(id, onGone);
       watch.silent += 1;
       this.#channel.say("who_writes", id);
-      watch.timer = this.#timers.setTimeout(ask, PERIOD);
+      // Several tabs may notice; the one whose last wait is the shortest is the next to hold it, and says so.
+      watch.timer = this.#timers.setTimeout(ask, watch.silent > PATIENCE ? PERIOD * this.#random() : PERIOD);
+      return undefined;
     };
     ask();
     return stop;
+  }
+
+  async #takeOver(id, onGone) {
+    this.#held.add(id);
+    this.#channel.say("i_write", id);
+    await onGone();
+    this.#held.delete(id);
   }
 }
 
