@@ -50,9 +50,10 @@ async def serving(
     *,
     environ: Mapping[str, str] | None = None,
     usage: str = "none",
+    port: int = 0,
     learn: Callable[[Collection[str]], None] = lambda secrets: None,
 ) -> AsyncGenerator[Proxy, None]:
-    """Serve a providers.yaml given as text, by default without usage file, on a free port."""
+    """Serve a providers.yaml given as text, by default without usage file, on a free port if none is named."""
     config = loads(text, filename="test.yaml", environ=environ or {}, validate_options=registry.validate)
     config = config.model_copy(update={"stores": config.stores.model_copy(update={"usage": usage})})
     events: list[Event] = []
@@ -60,7 +61,8 @@ async def serving(
     runner = Runner(engine.application())
     await runner.setup()
     sock = socket.socket()
-    sock.bind((config.server.host, 0))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((config.server.host, port))
     try:
         await web.SockSite(runner, sock, backlog=4096).start()
         yield Proxy(engine, sock.getsockname()[1], events)

@@ -191,13 +191,13 @@ async def test_an_answer_grows_in_both_tabs_and_is_marked_when_its_tab_goes(
     server: Server, visit: Visit, poor: bool
 ) -> None:
     async with tabs(visit, server, poor=poor) as (one, two):
-        thread = await begin(one, server)
+        thread = await begin(one, server, pace=0.1)
         lengths = await two.evaluate(
             """async (id) => {
               await until(() => store.getThread(id));
               await store.openThread(id);
               const lengths = new Set();
-              await until(() => lengths.add(texts()[1]?.length ?? 0).size > 3);
+              await until(() => lengths.add(texts()[1]?.length ?? 0).size > 2);
               return [...lengths];
             }""",
             thread,
