@@ -63,7 +63,8 @@ export class Stage {
   }
 
   async #fetch(url, init) {
-    const request = { url, headers: init.headers, body: JSON.parse(init.body), signal: init.signal };
+    const body = init.body === undefined ? null : JSON.parse(init.body);
+    const request = { url, method: init.method, headers: init.headers, body, signal: init.signal };
     this.requests.push(request);
     const answer = this.answers[Math.min(this.requests.length, this.answers.length) - 1];
     return answer(request);

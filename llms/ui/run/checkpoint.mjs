@@ -20,14 +20,15 @@ export function checkpointOf(run, { base, before }) {
 // What a page has of a stream that it follows from its beginning, for a Run.
 export function nothingOf(streamId, { now = Date.now } = {}) {
   const figures = { startedAt: now(), ttft: null, reasoningTime: null, usage: null };
-  return { id: streamId, after: 0, letters: 0, text: "", reasoning: "", toolCalls: [], ...figures };
+  const facts = { finishReason: null, provider: null, requestId: null, hasGap: false };
+  return { id: streamId, after: 0, letters: 0, text: "", reasoning: "", toolCalls: [], ...figures, ...facts };
 }
 
 // From a message that was left with a checkpoint: {base, before, price, begun, kept}, for a Recorder and a Run.
-export function leftIn({ parts, stream }) {
+export function leftIn({ parts, stream, finishReason, provider, requestId, hasGap }) {
   const [base, own] = [parts.slice(0, stream.base), parts.slice(stream.base)];
   const text = textOf({ parts: own });
   const toolCalls = own.flatMap(({ type, ...call }) => (type === "tool_call" ? [call] : []));
-  const kept = { ...stream, text: text.slice(stream.begun), reasoning: reasoningOf({ parts: own }), toolCalls };
+  const kept = { ...stream, text: text.slice(stream.begun), reasoning: reasoningOf({ parts: own }), toolCalls, finishReason, provider, requestId, hasGap };
   return { base, before: stream.before, price: stream.price, begun: text.slice(0, stream.begun), kept };
 }

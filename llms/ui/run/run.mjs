@@ -133,7 +133,7 @@ export class Run {
 
   // Ends the answer where it is, at the server too: to leave is not enough where it goes on without us.
   stop() {
-    if (!this.isActive) return;
+    if (!this.isActive || this.#stop.signal.aborted) return;
     this.leave();
     this.#cancel();
   }
@@ -147,14 +147,14 @@ export class Run {
     if (this.#position.id) cancelStream(this.#position.id, { environment: this.#world });
   }
 
-  #goOnFrom({ id, after, letters, text, reasoning, toolCalls, ttft, reasoningTime, usage }) {
+  #goOnFrom({ id, after, letters, text, reasoning, toolCalls, ttft, reasoningTime, ...facts }) {
     this.#position = { id, after, letters };
     [this.#written, this.#thought, this.reasoningTime] = [text, reasoning, reasoningTime];
     this.reasoning.value = reasoning;
     if (reasoning) this.#firstThought = this.startedAt + (ttft ?? 0);
     if (toolCalls.length) this.#fold.add(chunkOf(toolCalls));
     this.toolCalls.value = toolCalls;
-    this.usage.value = usage;
+    for (const name of ["usage", "finishReason", "provider", "requestId", "hasGap"]) this[name].value = facts[name];
     const first = ttft === null ? null : this.startedAt + ttft;
     this.#timing = new Timing(this.startedAt, { first, letters: text.length + reasoning.length });
     if (!this.isEmpty) this.state.value = text ? "writing" : toolCalls.length ? "tool" : "thinking";

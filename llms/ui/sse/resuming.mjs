@@ -65,7 +65,7 @@ class Resumption {
         failure = error;
       }
       const hasMoved = this.#position.after > after;
-      failures = hasMoved ? 1 : this.#world.isOnline() ? failures + 1 : Math.min(failures + 1, RECONNECTS);
+      failures = hasMoved || failures === 0 ? 1 : failures + (this.#world.isOnline() ? 1 : 0);
     }
     return failure;
   }
@@ -78,7 +78,8 @@ class Resumption {
     if (response.status === 204) return this.#settle(await this.#state(null));
     if (response.ok) this.#tell("reconnected");
     const reader = new SSEStreamReader(response, { signal: this.#signal, silence: this.#silence, environment: this.#world });
-    const onChunk = (text, chunk, id) => Number(id) <= this.#position.after || this.#callbacks.onChunk(text, chunk, id);
+    const isOld = (id) => id && Number(id) <= this.#position.after;
+    const onChunk = (text, chunk, id) => isOld(id) || this.#callbacks.onChunk(text, chunk, id);
     try {
       await reader.readToCompletion({ onChunk, onStatus: this.#callbacks.onStatus });
     } finally {
@@ -162,7 +163,7 @@ class Resumption {
   }
 
   async #wait(error, failures) {
-    const delay = delayAfter(error, failures, this.#world);
+    const delay = delayAfter(error, this.#world.isOnline() ? failures : RECONNECTS, this.#world);
     this.#tell("reconnecting", { attempt: failures, tries: RECONNECTS, delay });
     await rest(delay, this.#signal, this.#world);
   }
