@@ -87,7 +87,7 @@ for (const [name, chunks] of [
     const whole = shown((await takenUp(chunks, chunks.length + 1)).answer);
     assert.equal(whole.status, "done");
     assert.equal(whole.stream, null);
-    for (let first = 1; first < chunks.length; first += 1) {
+    for (let first = 1; first <= chunks.length; first += 1) {
       const { answer, stage } = await takenUp(chunks, first);
       assert.deepEqual(shown(answer), whole, `after ${first} chunks`);
       assert.deepEqual(stage.requests.map(({ url }) => url), [`/v1/streams/s1?starting_after=${first}`]);

@@ -1,4 +1,4 @@
-"""Answers that outlive what breaks: a reload, a lost network, a closed tab, a server that stops; nothing comes twice."""
+"""Answers that outlive what breaks: a reload, a lost network, a closed tab, a server that stops."""
 
 from __future__ import annotations
 

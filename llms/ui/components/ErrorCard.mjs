@@ -27,18 +27,20 @@ const TITLE_BY_TYPE = {
   NETWORK: "error.server",
   SERVER: "error.server",
 };
-const HINTS = { "error.network": "error.networkHint", "error.context": "error.contextHint", "error.gone": "error.goneHint", "banner.stopping": "error.goneHint" };
+const LOST = "error.goneHint"; // there has to be a text to go on from, and a way to
+const HINTS = { "error.network": "error.networkHint", "error.context": "error.contextHint", "error.gone": LOST, "banner.stopping": LOST };
 
 // error: {type, code, status, message, provider, model, retryAfter, requestId}; at: when it happened (milliseconds since
 // 1970); kept: how many words of the answer were kept. actions: [{label, icon, run, isMain}].
 export function ErrorCard({ error, at = null, kept = 0, actions }) {
   const [title, who] = titleOf(error);
+  const hasNoRest = HINTS[title] === LOST && !(kept > 0 && actions.length);
   const facts = [error.model && error.status ? t("error.status", { model: error.model, status: error.status }) : null, error.code];
   return html`<section class="error-card" aria-label=${t(title, who)}>
     <${Icon} name="triangle-alert" />
     <p class="error-title">${t(title, who)}</p>
     <p class="error-text" dir="auto">${error.message}</p>
-    ${HINTS[title] && html`<p class="error-text">${t(HINTS[title], who)}</p>`}
+    ${HINTS[title] && !hasNoRest && html`<p class="error-text">${t(HINTS[title], who)}</p>`}
     ${error.retryAfter && at !== null && html`<${Countdown} until=${at + error.retryAfter * 1000} />`}
     ${kept > 0 && html`<p class="error-text">${t("error.kept", { count: kept })}</p>`}
     <${Details} error=${error} summary=${facts.filter(Boolean).join(" · ")} />

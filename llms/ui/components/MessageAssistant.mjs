@@ -14,6 +14,8 @@ import { TypingState } from "./TypingState.mjs";
 import * as composing from "./composing.mjs";
 import * as conversation from "./conversation.mjs";
 
+const NOBODY = { id: null, name: "", provider: null };
+
 // run: the one that writes it in this tab, or undefined.
 export function MessageAssistant({ message, siblings, run }) {
   if (!run && conversation.editing.value === message.id) return html`<${Editing} message=${message} />`;
@@ -34,16 +36,16 @@ function Foot({ message, siblings }) {
   </div>`;
 }
 
-// What is going on before the first text, the figures after it.
+// What is going on before the first text, the figures after it. model: null where they would be somebody else's.
 export function LiveState({ run, model }) {
   const state = run.state.value;
   if (run.reconnecting.value) return html`<p class="status-line" role="status" data-state="reconnecting"><span class="shimmer">${t("run.reconnecting")}</span></p>`;
-  if (run.waiting.value) return html`<${TypingState} run=${run} model=${model} />`;
+  if (run.waiting.value) return html`<${TypingState} run=${run} model=${model ?? NOBODY} />`;
   return html`<div class="message-foot">
     ${run.isActive && html`<span class="caret" aria-hidden="true" />`}
     <${EndStatus} status=${state} />
     <${LiveActions} run=${run} />
-    <${LiveFooter} model=${model.id} figures=${run.timing.value} />
+    ${model && html`<${LiveFooter} model=${model.id} figures=${run.timing.value} />`}
   </div>`;
 }
 

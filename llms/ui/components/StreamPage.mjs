@@ -23,7 +23,7 @@ export function StreamPage() {
     <div class="column">
       <article class="turn assistant-message" aria-label=${t("stream.title")} aria-busy=${run.isActive}>
         <${AnswerBody} message=${{ id: streamId, parts: [] }} run=${run} />
-        <${LiveState} run=${run} model=${{ id: null, name: "", provider: null }} />
+        <${LiveState} run=${run} model=${null} />
         ${error && html`<${ErrorCard} error=${error} kept=${countWords(run.text.value)} actions=${[]} />`}
         ${run.state.value === "done" && html`<p class="status-line">${t("stream.complete")}</p>`}
       </article>

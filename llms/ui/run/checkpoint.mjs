@@ -1,7 +1,7 @@
 // What is kept with an answer while it is written, as `stream` of the message, so that another page can go on with it:
 //
 //   id, after, letters   the server's stream and how far it was read, see sse/resuming.mjs
-//   thinking, overlap    what had come and could not be shown yet
+//   wording              what had come and could not be shown yet
 //   startedAt, ttft, reasoningTime, usage, price   for the figures; startedAt in milliseconds since 1970
 //   base                 how many parts of the message were there before
 //   begun                how many letters the text had that is gone on with

@@ -1,47 +1,20 @@
 // One answer while it is written: a request, what comes of it as signals, and a way to stop. It knows nothing of threads.
-//
-//   state      queued, loading, thinking, tool, writing; then done, canceled or error
-//   waiting    {name, since, …} until the first piece: "connecting", "provider", "queued" (position), "loading" (percent),
-//              "retrying" (attempt, tries, delay, message), "whole_answer"; then null
-//   text, reasoning, toolCalls [{id, name, arguments}]
-//   progress   the server's last figures (percent, eta_ms, …) or null; warning: a text of the server's, or null
-//   timing     see timing.mjs: of now while it is written, of the whole at the end
-//   usage, cost, finishReason, provider, requestId: null until they are known
-//   reconnecting   {attempt, tries} while the connection is lost and looked for, else null
-//   hasGap     all text is there, but thoughts or tool calls may have been lost with events that the server no longer had
-//   error      {type, message, status, code, param, retryable, retryAfter, provider, model, requestId} or null
 
-import { batch, signal } from "../view.mjs";
+import { batch } from "../view.mjs";
 import { BROWSER } from "../sse/environment.mjs";
 import { cancelStream, takeUp } from "../sse/resuming.mjs";
 import { Fold, StreamError, chatWithModelStream } from "../streaming.mjs";
 import { cardOf } from "./card.mjs";
 import { costOf } from "./cost.mjs";
 import { callsOf, chunkOf, textIn } from "./deltas.mjs";
-import { Overlap } from "./overlap.mjs";
-import { Thinking } from "./thinking.mjs";
 import { Timing } from "./timing.mjs";
+import { Told } from "./told.mjs";
+import { Wording } from "./wording.mjs";
 
 const FRAME = 32; // milliseconds between two updates of the signals
 const WAITS = new Set(["connecting", "retrying", "whole_answer", "queued", "loading"]);
 
-export class Run {
-  state = signal("queued");
-  waiting = signal(null);
-  text = signal("");
-  reasoning = signal("");
-  toolCalls = signal([]);
-  progress = signal(null);
-  warning = signal(null);
-  timing = signal(null);
-  usage = signal(null);
-  cost = signal(null);
-  finishReason = signal(null);
-  provider = signal(null);
-  requestId = signal(null);
-  error = signal(null);
-  reconnecting = signal(null);
-  hasGap = signal(false);
+export class Run extends Told {
   reasoningTime = null; // milliseconds from the first thought to the first text
   #request;
   #fallback;
@@ -51,8 +24,7 @@ export class Run {
   #stop = new AbortController();
   #listeners = new Set();
   #fold = new Fold();
-  #thinking;
-  #overlap;
+  #wording;
   #timing = null;
   #written = "";
   #thought = "";
@@ -64,6 +36,7 @@ export class Run {
   // kept: what another page has left of this answer (see checkpoint.mjs), to be taken up in the place of a request;
   // chat, environment: for tests.
   constructor({ id, model, request = null, price = null, begun = "", fallback = null, kept = null, chat = chatWithModelStream, environment = {} }) {
+    super();
     this.id = id;
     this.model = model;
     this.#request = request;
@@ -71,8 +44,7 @@ export class Run {
     this.price = price;
     this.#chat = chat;
     this.#world = { ...BROWSER, ...environment };
-    this.#thinking = new Thinking(kept?.thinking);
-    this.#overlap = new Overlap(begun, kept?.overlap);
+    this.#wording = new Wording(begun, kept?.wording);
     this.begun = begun;
     this.startedAt = this.#world.now() - (kept ? this.#world.date() - kept.startedAt : 0); // on the clock of `performance`
     if (kept) this.#goOnFrom(kept);
@@ -103,10 +75,9 @@ export class Run {
   // What another page needs to go on from here, beside the content; null where none can.
   get checkpoint() {
     if (!this.streamId) return null;
-    const [thinking, overlap] = [this.#thinking.state, this.#overlap.state];
     const startedAt = this.#world.date() - (this.#world.now() - this.startedAt);
     const { reasoningTime, timing } = this;
-    return { ...this.#position, thinking, overlap, startedAt, ttft: timing.peek()?.ttft ?? null, reasoningTime, usage: this.usage.peek(), begun: this.begun.length };
+    return { ...this.#position, wording: this.#wording.state, startedAt, ttft: timing.peek()?.ttft ?? null, reasoningTime, usage: this.usage.peek(), begun: this.begun.length };
   }
 
   // Calls back with ({text, reasoning}) for each new piece, at once; returns a function that stops that.
@@ -144,31 +115,36 @@ export class Run {
   }
 
   #cancel() {
-    if (this.#position.id) cancelStream(this.#position.id, { environment: this.#world });
+    if (this.streamId) cancelStream(this.streamId, { environment: this.#world });
   }
 
-  #goOnFrom({ id, after, letters, text, reasoning, toolCalls, ttft, reasoningTime, ...facts }) {
+  #goOnFrom({ id, after, letters, text, reasoning, toolCalls, ttft, reasoningTime, usage, ...facts }) {
     this.#position = { id, after, letters };
     [this.#written, this.#thought, this.reasoningTime] = [text, reasoning, reasoningTime];
     this.reasoning.value = reasoning;
     if (reasoning) this.#firstThought = this.startedAt + (ttft ?? 0);
     if (toolCalls.length) this.#fold.add(chunkOf(toolCalls));
     this.toolCalls.value = toolCalls;
-    for (const name of ["usage", "finishReason", "provider", "requestId", "hasGap"]) this[name].value = facts[name];
     const first = ttft === null ? null : this.startedAt + ttft;
     this.#timing = new Timing(this.startedAt, { first, letters: text.length + reasoning.length });
+    for (const name of ["finishReason", "provider", "requestId", "hasGap"]) this[name].value = facts[name];
+    if (usage) this.#used(usage);
     if (!this.isEmpty) this.state.value = text ? "writing" : toolCalls.length ? "tool" : "thinking";
   }
 
   async #ask() {
-    if (this.#position.id) return this.#takeUp(null);
+    if (this.streamId) return this.#takeUp(null);
     try {
-      return await this.#send(this.#request);
+      return await this.#send(this.#request).catch((error) => this.#sendOther(error));
     } catch (error) {
-      if (error.canBeTakenUp && !this.#stop.signal.aborted) return this.#takeUp(error);
-      if (!this.#fallback || error.status !== 400 || !this.isEmpty) throw error;
-      return this.#send(this.#fallback);
+      if (!error.canBeTakenUp || this.#stop.signal.aborted) throw error;
+      return this.#takeUp(error);
     }
+  }
+
+  #sendOther(error) {
+    if (!this.#fallback || error.status !== 400 || !this.isEmpty) throw error;
+    return this.#send(this.#fallback);
   }
 
   #send(request) {
@@ -232,15 +208,12 @@ export class Run {
     if (delta.tool_calls?.length) this.#call();
     const text = textIn(delta.content ?? choice?.text);
     this.#position.letters += text.length;
-    this.#take(this.#thinking.feed(text), textIn(delta.reasoning_content ?? delta.reasoning));
+    this.#deliver(this.#wording.feed(text), textIn(delta.reasoning_content ?? delta.reasoning));
     this.#read(id);
   }
 
-  #take({ text, reasoning: inText }, reasoning = "") {
-    this.#deliver(text && this.#overlap.feed(text), reasoning + inText);
-  }
-
-  #deliver(text, reasoning) {
+  #deliver({ text, reasoning: inText }, thought = "") {
+    const reasoning = thought + inText;
     if (!text && !reasoning) return;
     const now = this.#world.now();
     this.#timing.add(text.length + reasoning.length, now);
@@ -286,8 +259,7 @@ export class Run {
   }
 
   #end(state, completion, error) {
-    this.#take(this.#thinking.end());
-    this.#deliver(this.#overlap.end(), "");
+    this.#deliver(this.#wording.end());
     if (this.#timer !== null) this.#world.clearTimeout(this.#timer);
     this.#timer = null;
     const now = this.#world.now();
