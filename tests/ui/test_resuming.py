@@ -13,7 +13,7 @@ from playwright.async_api import expect
 from llms.testing.fake_upstream import FakeUpstream, reply, text_stream
 from tests.fault_proxy import FaultProxy
 from tests.proxy import Proxy, one_upstream, serving
-from tests.ui.conftest import Server, Visit
+from tests.ui.conftest import Axe, Server, Visit
 from tests.ui.talk import REFUSED, act, answers, complete, held, send
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ async def test_events_that_are_no_longer_kept_are_made_good_by_the_text(visit: V
         await expect(answers(page).locator(".error-status")).to_have_text("thoughts or tool calls may be missing")
 
 
-async def test_an_answer_is_followed_on_another_device(page: Page, server: Server, visit: Visit) -> None:
+async def test_an_answer_is_followed_on_another_device(page: Page, server: Server, visit: Visit, axe: Axe) -> None:
     gate = await begin(page, server)
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await act(answers(page).last, "Copy link to follow on another device")
@@ -258,6 +258,7 @@ async def test_an_answer_is_followed_on_another_device(page: Page, server: Serve
     assert re.search(r"/#/stream/stream_[0-9a-f]{32}$", link)
     async with visit(server.proxy, link[link.index("/#") :]) as device:
         await expect(device.locator(".markdown")).to_have_text(BEGUN)
+        await axe(device)
         gate.set()
         await expect(device.locator(".markdown")).to_have_text(TALE)
         await expect(device.locator(".assistant-message")).to_contain_text("The answer is complete.")

@@ -7,6 +7,7 @@
 import { chosenModel, modelById } from "../api/models.mjs";
 import { noteSignIn } from "../api/http.mjs";
 import { settings as ourSettings, validParameters } from "../settings.mjs";
+import { cancelStream } from "../sse/resuming.mjs";
 import { newId } from "../store/ids.mjs";
 import { isBeingWritten } from "../store/message.mjs";
 import { keepForGood } from "../store/quota.mjs";
@@ -17,7 +18,6 @@ import { leftIn } from "./checkpoint.mjs";
 import { Recorder } from "./recorder.mjs";
 import { chatRequest, continuation } from "./request.mjs";
 import { Run } from "./run.mjs";
-import { cancelStream } from "../sse/resuming.mjs";
 
 let ours = null;
 
