@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,46 @@ BOUNDARIES = {
     "gateway/fleet.py": "the provider boundary",
     "gateway/assemble.py": "the provider boundary",
 }
+
+
+IDLE = """
+import asyncio, pathlib, sys
+import llms.telemetry.log  # first, as every verb does
+import llms.cli.running
+from llms.app import Engine
+from llms.config.load import loads
+from llms.server.protocol import Runner
+
+FILE = "providers: {here: {type: openai_compatible, base_url: 'http://127.0.0.1:9/v1'}}"
+
+async def main():
+    environ = {"HOME": sys.argv[-1], "LLMS_DATA_DIR": sys.argv[-1]}
+    config = loads(FILE, filename="providers.yaml", environ=environ, validate_options=lambda kind, options: [])
+    runner = Runner(Engine(config.model_copy(update={"discover": False}), environ=environ).application())
+    await runner.setup()
+    print(*sys.modules)
+    await runner.cleanup()
+
+asyncio.run(main())
+"""
+"""Prints what is loaded in a server with one relay that nobody has asked for anything."""
+
+RARE = (
+    "anthropic", "genai_prices", "greenlet", "httpx", "httpx2", "openai", "redis", "requests", "rich", "xllamacpp",
+    "llms.attachments", "llms.downloads.puller", "llms.gateway.counting", "llms.gateway.embedding",
+    "llms.gateway.passing_on", "llms.gateway.trial", "llms.model_facts.lookup", "llms.protocol.dialects.bedrock",
+    "llms.protocol.dialects.completions", "llms.protocol.dialects.gemini", "llms.protocol.dialects.generate",
+    "llms.protocol.dialects.messages", "llms.protocol.dialects.responses", "llms.protocol.links",
+    "llms.protocol.multipart", "llms.protocol.native_reader", "llms.protocol.noting", "llms.protocol.vectors",
+    "llms.providers._native", "llms.providers._sdk", "llms.providers.anthropic", "llms.providers.bedrock",
+    "llms.providers.echo", "llms.providers.gemini", "llms.providers.llama_cpp", "llms.server.completions",
+    "llms.server.embeddings", "llms.server.generate", "llms.server.local_models", "llms.server.messages",
+    "llms.server.passthrough", "llms.server.responses", "llms.server.resumable", "llms.server.streams",
+    "llms.server.upload", "llms.server.usage_page", "llms.stores.redis_streams", "llms.stores.sqlite_responses",
+    "llms.streaming.batching", "llms.streaming.mirror", "llms.streaming.remote", "llms.streaming.replay",
+    "llms.streaming.session",
+)  # fmt: skip
+"""What waits until somebody asks for it: with everything in it, an idle server is half as large again."""
 
 
 def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -85,7 +126,7 @@ def test_the_overview_of_the_command_line_imports_next_to_nothing() -> None:
     loaded = _modules_after(
         "sys.argv = ['llms', '--help']\nfrom llms.cli.main import main\ntry:\n    main()\nexcept SystemExit:\n    pass"
     )
-    assert not loaded & {"aiohttp", "openai", "pydantic", "yaml", "structlog", "rich", "orjson"}
+    assert not loaded & {"aiohttp", "pydantic", "yaml", "structlog", "orjson", *RARE}
 
 
 def test_serving_imports_no_sdk() -> None:
@@ -97,6 +138,18 @@ def test_the_client_library_brings_no_server() -> None:
     loaded = _modules_after("import llms.client")
     assert not loaded & {"openai", "pydantic", "structlog", "yaml", "click", "rich"}
     assert not loaded & {"llms.app", "llms.config", "llms.gateway", "llms.server"}
+
+
+def test_an_idle_server_has_loaded_nothing_rare(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", IDLE, str(tmp_path)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(found.stdout.split())
+    assert "llms.providers.openai_compatible" in loaded
+    assert not loaded & set(RARE)
+
+
+def test_what_an_idle_server_lacks_is_called_so() -> None:
+    assert not [name for name in RARE if name.startswith("llms.") and find_spec(name) is None]
 
 
 def test_the_protocol_floor_stands_alone() -> None:

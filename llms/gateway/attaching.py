@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import final
+from typing import TYPE_CHECKING, final
 
-from llms.attachments.fetch import Fetcher
 from llms.gateway.fleet import Fleet, Member
 from llms.protocol.chat import ChatRequest
 from llms.protocol.errors import InvalidRequest
-from llms.protocol.links import links, replaced
 from llms.streaming.deadline import Deadline
+
+if TYPE_CHECKING:
+    from llms.attachments.fetch import Fetcher
 
 
 @final
 class Attaching:
     """One request and, once somebody needed them, the bytes of its links."""
 
-    def __init__(self, request: ChatRequest, fetcher: Fetcher) -> None:
-        """Fetch nothing yet."""
+    def __init__(self, request: ChatRequest, fetcher: Fetcher | None) -> None:
+        """Fetch nothing yet; without a `fetcher` that of the internet is taken."""
         self._request = request
         self._fetcher = fetcher
         self._with_bytes: ChatRequest | None = None
@@ -38,6 +39,8 @@ class Attaching:
         return self._with_bytes
 
     async def _fetched(self, member: Member, fleet: Fleet) -> ChatRequest:
+        from llms.protocol.links import links, replaced
+
         found = links(self._request.body)
         if not found:
             return self._request
@@ -48,5 +51,7 @@ class Attaching:
                 "set attachments.fetch: true in providers.yaml.",
                 param=found[0].param,
             )
-        data = await self._fetcher.fetch(found, rules)
+        from llms.attachments.fetch import Fetcher
+
+        data = await (self._fetcher or Fetcher()).fetch(found, rules)
         return self._request._replace(body=replaced(self._request.body, data), raw=None, original=None)

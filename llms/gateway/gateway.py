@@ -6,19 +6,15 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
 import structlog
 
-from llms.attachments.fetch import Fetcher
 from llms.gateway.answer import Answer, Whole
 from llms.gateway.attaching import Attaching
-from llms.gateway.counting import counted
-from llms.gateway.embedding import Embedded, able, embed
 from llms.gateway.exchange import Exchange
 from llms.gateway.fleet import Fleet, Member
 from llms.gateway.lease import Lease
-from llms.gateway.passing_on import Relay, addressed, hand_on, passing
 from llms.gateway.receiving import collect, commit
 from llms.gateway.speaking import speaking
 from llms.policies.slots import Slots
@@ -34,6 +30,11 @@ from llms.routing.planner import Plan
 from llms.routing.retry import Attempts, Step
 from llms.streaming.deadline import Deadline
 from llms.streaming.ticker import Ticker
+
+if TYPE_CHECKING:
+    from llms.attachments.fetch import Fetcher
+    from llms.gateway.embedding import Embedded
+    from llms.gateway.passing_on import Relay
 
 _log = structlog.get_logger()
 _LIST_PATIENCE = 5.0
@@ -72,7 +73,7 @@ class Gateway:
         self._now = now
         self._rng = rng
         self._refresh = refresh
-        self._fetcher = fetcher or Fetcher()
+        self._fetcher = fetcher
 
     async def chat(self, request: ChatRequest, *, route: str, key_id: str = "") -> Answer:
         """Return a committed stream; raise an LlmsError when no target gave a first chunk."""
@@ -102,6 +103,8 @@ class Gateway:
 
     async def embed(self, request: EmbeddingRequest, *, route: str, key_id: str = "") -> Embedded:
         """Return vectors as the client asked for them; raise an LlmsError when no target gave any."""
+        from llms.gateway.embedding import able, embed
+
         exchange = self._exchange(request, route=route, key_id=key_id, stream=False)
         exchange.window = "whole_answer"
         try:
@@ -115,10 +118,14 @@ class Gateway:
 
     async def count_tokens(self, request: ChatRequest) -> int | None:
         """Return how many tokens a request has; None where no provider of its model counts. Raise an LlmsError."""
+        from llms.gateway.counting import counted
+
         return await counted(await self.route(request.model), self.fleet, request)
 
     async def pass_on(self, request: PassRequest, *, route: str, key_id: str = "") -> Relay:
         """Return an answer whose head has come; raise an LlmsError when no target gave one."""
+        from llms.gateway.passing_on import addressed, hand_on, passing
+
         exchange = self._exchange(request, route=route, key_id=key_id, stream=False)
         exchange.window = "whole_answer"
         try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, Literal, final
+from typing import TYPE_CHECKING, Any, Final, Literal, final
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field
@@ -21,11 +21,13 @@ from llms.providers._abilities import Abilities
 from llms.providers._batches import Batches, MaxInputs, answer_limit, answered
 from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers._http_options import HttpOptions, secrets_of
-from llms.providers._native import NativeRelay
 from llms.providers._passing import Passes, Passing
 from llms.providers._plainer import Plainer
 from llms.providers._stored import StoredResponses
 from llms.providers.base import ProviderFactory, ProviderSettings, Relay, Resources
+
+if TYPE_CHECKING:
+    from llms.providers._native import NativeRelay
 
 _LONGEST_ID: Final = 512
 
@@ -68,19 +70,7 @@ class OpenAICompatible:
         self._embeddings_head = self._endpoint.head("POST", "embeddings", headers, options.headers, query=query)
         self._models_head = self._endpoint.head("GET", "models", headers, options.headers, query=query)
         self._abilities = Abilities(stream=options.stream, usage=options.stream_usage == "ask", clock=resources.clock)
-        natives: dict[str, bytes] = {
-            name: self._endpoint.head("POST", name, headers, options.headers, query=query) for name in options.dialects
-        }
-        counting = self._endpoint.head("POST", "messages/count_tokens", headers, options.headers, query=query)
-        self._native = NativeRelay(
-            self._endpoint,
-            settings,
-            natives,
-            clock=resources.clock,
-            stream=options.stream,
-            translated=self._chat,
-            counting=counting if "messages" in natives else None,
-        )
+        self._native = self._in_dialects(headers, query, resources.clock) if options.dialects else None
         self._plainer = Plainer(clock=resources.clock)
         self._stored = StoredResponses(
             self._endpoint,
@@ -93,16 +83,32 @@ class OpenAICompatible:
         plain = {name: value for name, value in headers.items() if name != "Content-Type"}
         self._passing = Passing(self._endpoint, options.passes, headers=(plain, options.headers), query=query)
 
+    def _in_dialects(self, headers: Mapping[str, str], query: str, clock: Callable[[], float]) -> NativeRelay:
+        from llms.providers._native import NativeRelay
+
+        def head(path: str) -> bytes:
+            return self._endpoint.head("POST", path, headers, self._options.headers, query=query)
+
+        return NativeRelay(
+            self._endpoint,
+            self._settings,
+            {name: head(name) for name in self._options.dialects},
+            clock=clock,
+            stream=self._options.stream,
+            translated=self._chat,
+            counting=head("messages/count_tokens") if "messages" in self._options.dialects else None,
+        )
+
     def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
         """Return the upstream's chunks, or its whole answer as one; in the client's own dialect where it speaks it."""
         original = request.original
-        if original is not None and self._native.speaks(original, request.model):
+        if original is not None and self._native is not None and self._native.speaks(original, request.model):
             return self._native.chat(request, original, stream=stream)
         return self._chat(request, stream=stream)
 
     def speaks(self, original: Original, model: str) -> bool:
         """Tell whether a request can be sent as it stands."""
-        return self._native.speaks(original, model)
+        return self._native is not None and self._native.speaks(original, model)
 
     def stored(self, method: str, path: str, query: str) -> AsyncGenerator[bytes, None]:
         """Return what the upstream says of a response that it keeps."""
@@ -147,7 +153,7 @@ class OpenAICompatible:
 
     async def count_tokens(self, request: ChatRequest) -> int | None:
         """Return what the upstream counts, where it speaks Messages."""
-        return await self._native.count_tokens(request)
+        return None if self._native is None else await self._native.count_tokens(request)
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Return the upstream's vectors as they came."""

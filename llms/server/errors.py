@@ -9,7 +9,6 @@ from typing import Final
 from aiohttp import web
 
 from llms.protocol import json
-from llms.protocol.dialects.messages import failures
 from llms.protocol.envelope import envelope
 from llms.protocol.errors import (
     LlmsError,
@@ -31,10 +30,10 @@ def respond(error: LlmsError, headers: Mapping[str, str], *, anthropic: bool = F
 
     Clients of Anthropic's API read errors in its own form only.
     """
-    status = failures.status_of(error) if anthropic else error.http_status
+    status, text = _in_messages(error, headers["x-request-id"]) if anthropic else (error.http_status, body(error))
     response = web.Response(
         status=status if 400 <= status <= 599 else 500,
-        body=failures.failure(error, request_id=headers["x-request-id"]) if anthropic else body(error),
+        body=text,
         headers={
             "Content-Type": "application/json",
             "X-Content-Type-Options": "nosniff",
@@ -45,6 +44,12 @@ def respond(error: LlmsError, headers: Mapping[str, str], *, anthropic: bool = F
     if isinstance(error, RequestTooLarge) or error.code in _CLOSING:
         response.force_close()
     return response
+
+
+def _in_messages(error: LlmsError, request_id: str) -> tuple[int, bytes]:
+    from llms.protocol.dialects.messages.failures import failure, status_of
+
+    return status_of(error), failure(error, request_id=request_id)
 
 
 def body(error: LlmsError) -> bytes:

@@ -9,7 +9,6 @@ from aiohttp import web
 
 from llms.protocol import json
 from llms.protocol.chat import ModelInfo
-from llms.protocol.dialects.messages.listing import model_entry, model_list
 from llms.protocol.errors import ModelNotFound, excerpt
 from llms.server.access import ANTHROPIC_VERSION, Access
 from llms.server.services import Services
@@ -28,6 +27,8 @@ class Models:
         await self._refresh(access)
         entries = await self._entries(access)
         if ANTHROPIC_VERSION in request.headers:
+            from llms.protocol.dialects.messages.listing import model_list
+
             return _json(model_list(entries), access)
         return _json({"object": "list", "data": entries}, access)
 
@@ -43,7 +44,11 @@ class Models:
             found = {**entries[target.id], "id": wanted}
         else:
             found = entries[wanted]
-        return _json(model_entry(found) if ANTHROPIC_VERSION in request.headers else found, access)
+        if ANTHROPIC_VERSION in request.headers:
+            from llms.protocol.dialects.messages.listing import model_entry
+
+            found = model_entry(found)
+        return _json(found, access)
 
     async def _refresh(self, access: Access) -> None:
         """Bring what providers serve up to date; a server like this one is not kept waiting: it may be asked by us."""

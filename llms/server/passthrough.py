@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import HttpVersion11, web
 
-from llms.gateway import Relay
+from llms.gateway.passing_on import Relay
 from llms.protocol.errors import InvalidRequest, LlmsError, UnsupportedMediaType, excerpt
 from llms.protocol.multipart import Form, boundary_of
 from llms.protocol.parse import parse_object

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, NoReturn, final
 from llms.protocol.dialects.responses.asked import Asked, Item
 from llms.protocol.errors import InternalError, InvalidRequest, LlmsError, NotFound, excerpt
 from llms.server.services import Services
-from llms.stores.responses import ChainTooLong, ResponseStore, StoreBroken, StoredResponse
+from llms.stores.responses import ChainTooLong, StoreBroken, StoredResponse
 
 _UNDER_WAY = ("queued", "in_progress")
 _UNREADABLE = "Responses cannot be read or kept at the moment; the server's log has the cause."
@@ -32,7 +32,7 @@ class Memory:
         """Take the store, which there may be none of."""
         self._services = services
         self._owner = owner
-        self._store: ResponseStore | None = services.responses
+        self._store = services.responses()
 
     @property
     def keeps(self) -> bool:

@@ -9,8 +9,6 @@ from aiohttp import web
 from llms.server.access import Door, Handler
 from llms.server.api_routes import add_api_routes
 from llms.server.chat import Chat
-from llms.server.embeddings import Embeddings
-from llms.server.generate import Generate
 from llms.server.later import handler_of
 from llms.server.media_routes import add_media_routes
 from llms.server.message_routes import add_message_routes
@@ -30,7 +28,6 @@ def add_routes(app: web.Application, services: Services) -> None:
     """Fill the table. Every route under /v1 also answers without it; PUBLIC ones need no key."""
     door = Door(services)
     chat, models, session = Chat(services), Models(services), Session(services)
-    embeddings, generate = Embeddings(services), Generate(services)
 
     def route(
         method: str,
@@ -50,7 +47,7 @@ def add_routes(app: web.Application, services: Services) -> None:
         route("POST", f"{v1}/chat/completions/stream", chat.post_stream)
         route("GET", f"{v1}/streams/{{id}}", handler_of("streams.Streams.get", services))
         route("DELETE", f"{v1}/streams/{{id}}", handler_of("streams.Streams.delete", services))
-        route("POST", f"{v1}/embeddings", embeddings.post)
+        route("POST", f"{v1}/embeddings", handler_of("embeddings.Embeddings.post", services))
         route("GET", f"{v1}/models", models.list_all)
         route("GET", f"{v1}/models/{{id:.+}}", models.get)
 
@@ -58,8 +55,9 @@ def add_routes(app: web.Application, services: Services) -> None:
     add_media_routes(route, services)
     add_response_routes(route, services)
 
-    route("POST", "/generate", generate.post)
-    route("POST", "/generate/stream", generate.post_stream)
+    route("POST", "/generate", handler_of("generate.Generate.post", services))
+    route("POST", "/generate/stream", handler_of("generate.Generate.post_stream", services))
+
     route("POST", "/api/session", session.open, public=PUBLIC)
     route("DELETE", "/api/session", session.close, public=PUBLIC)
     add_api_routes(route, services)

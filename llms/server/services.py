@@ -20,12 +20,12 @@ from llms.server.hosts import Hosts
 from llms.server.request_ids import RequestIds
 from llms.server.running import Running
 from llms.stores.base import NoUsage, UsageStore
-from llms.stores.responses import ResponseStore
 from llms.streaming.sessions import StreamSessions
 from llms.tasks import Tasks
 
 if TYPE_CHECKING:
     from llms.downloads.puller import Puller
+    from llms.stores.responses import ResponseStore
 
 
 @dataclass(slots=True)
@@ -60,7 +60,8 @@ class Services:
     data_dir: Path
     version: str
     usage: UsageStore = field(default_factory=NoUsage)
-    responses: ResponseStore | None = None
+    responses: Callable[[], ResponseStore | None] = lambda: None
+    """Returns what keeps responses, made when it is first asked for; None where nothing is kept."""
     ui: bool = True
     draining: bool = False
     running: Running = field(default_factory=Running)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from llms.config.model import Responses
     from llms.stores.base import UsageStore
     from llms.stores.responses import ResponseStore
+    from llms.stores.sqlite_responses import SqliteResponses
     from llms.stores.streams import StreamStore
 
 _FILE: Final = "usage.sqlite3"
@@ -46,18 +47,25 @@ def open_stream_store(place: str) -> StreamStore | None:
 @asynccontextmanager
 async def open_response_store(
     bounds: Callable[[], Responses], *, data_dir: Path, now: Callable[[], float] = time.time
-) -> AsyncGenerator[ResponseStore | None, None]:
-    """Lend what keeps responses, None for nothing; no file is made before there is one to keep.
+) -> AsyncGenerator[Callable[[], ResponseStore | None], None]:
+    """Lend what returns the keeper of responses, None for nothing; made when it is first asked for.
 
     `bounds` are asked for whenever they count, but for `store`, which holds from the start.
     """
     if not bounds().store:
-        yield None
+        yield lambda: None
         return
-    from llms.stores.sqlite_responses import SqliteResponses
+    made: list[SqliteResponses] = []
 
-    store = SqliteResponses(data_dir / _RESPONSES, bounds=bounds, now=now, boot=secrets.token_hex(8))
+    def store() -> ResponseStore:
+        if not made:
+            from llms.stores.sqlite_responses import SqliteResponses
+
+            made.append(SqliteResponses(data_dir / _RESPONSES, bounds=bounds, now=now, boot=secrets.token_hex(8)))
+        return made[0]
+
     try:
         yield store
     finally:
-        await store.close()
+        for one in made:
+            await one.close()

@@ -7,15 +7,16 @@ import secrets
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from llms.config.model import Resume
 from llms.protocol.errors import Cancelled, LlmsError, NotFound, RateLimited, excerpt
-from llms.stores.streams import StreamStore
-from llms.streaming.mirror import Mirror
-from llms.streaming.replay import Replay
-from llms.streaming.session import Source, StreamSession
 from llms.tasks import Tasks
+
+if TYPE_CHECKING:
+    from llms.stores.streams import StreamStore
+    from llms.streaming.mirror import Mirror
+    from llms.streaming.session import Source, StreamSession
 
 _COST: Final = 2048
 """Bytes that a session takes in memory beside its events."""
@@ -63,6 +64,9 @@ class StreamSessions:
         generation is cancelled after the grace, unless it `outlives` that. Of a `mirrored` one others serve the events
         too, where there is a store.
         """
+        from llms.streaming.replay import Replay
+        from llms.streaming.session import StreamSession
+
         bounds = self._bounds()
         self._check(owner, bounds)
         replay = Replay(bounds.buffer, text_of=text_of)
@@ -113,6 +117,8 @@ class StreamSessions:
     def share(self, store: StreamStore | None) -> None:
         """Show mirrored sessions to other processes from now on, through a store if there is one."""
         if store is not None:
+            from llms.streaming.mirror import Mirror
+
             self.mirror = Mirror(store, node=self._new_id(), bounds=self._bounds, tasks=self._tasks, hear=self.hear)
             self.mirror.open()
 

@@ -96,7 +96,7 @@ class TestKeeping:
         async with opened(tmp_path):
             pass
         async with open_response_store(lambda: Responses(store=False), data_dir=tmp_path) as nothing:
-            assert nothing is None
+            assert nothing() is None
 
         assert not list(tmp_path.iterdir())
 
