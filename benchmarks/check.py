@@ -87,10 +87,10 @@ class StreamCheck:
     def __init__(self, script: Script) -> None:
         self.chunks = 0
         self.faults = Faults()
-        self._script = script
+        self.script = script
         self._rest = b""
         self._seen: list[int] = []
-        self._order = ""
+        self.order = ""
 
     def feed(self, body: bytes) -> None:
         """Take the next bytes of the body and check the events that they complete."""
@@ -98,11 +98,12 @@ class StreamCheck:
         for event in events:
             for line in event.split(b"\n"):
                 if line.startswith(b"data: "):
-                    self._take_data(line[6:])
+                    self.take_data(line[6:])
 
-    def _take_data(self, data: bytes) -> None:
+    def take_data(self, data: bytes) -> None:
+        """Take the data of one event."""
         if data == b"[DONE]":
-            self._order += "D"
+            self.order += "D"
             return
         try:
             chunk = orjson.loads(data)
@@ -111,30 +112,31 @@ class StreamCheck:
             elif chunk["choices"]:
                 self._take_choice(chunk["choices"][0])
             else:
-                self._order += "U"
-                check_usage(chunk["usage"], self._script, self.faults)
+                self.order += "U"
+                check_usage(chunk["usage"], self.script, self.faults)
         except (ValueError, LookupError, TypeError, AttributeError):
             self.faults.add("malformed", repr(data))
 
     def _take_choice(self, choice: dict[str, Any]) -> None:
+        if choice["delta"].get("role") and "R" not in self.order:
+            self.order += "R"
         if text := choice["delta"].get("content"):
-            self._take_text(text)
-        elif choice["delta"].get("role"):
-            self._order += "R"
+            self.take_text(text)
         if reason := choice["finish_reason"]:
-            self._order += "F"
+            self.order += "F"
             if reason != "stop":
                 self.faults.add("finish", repr(reason))
 
-    def _take_text(self, text: str) -> None:
-        if not self._order.endswith("C"):
-            self._order += "C"
+    def take_text(self, text: str) -> None:
+        """Take the text of one chunk."""
+        if not self.order.endswith("C"):
+            self.order += "C"
         self.chunks += 1
         expected = len(self._seen)
-        if text == self._script.text(expected):
+        if text == self.script.text(expected):
             self._seen.append(expected)
             return
-        kind = text_fault(text, self._script, expected=expected)
+        kind = text_fault(text, self.script, expected=expected)
         if kind == "moved":
             self._seen.append(int(text[TAG_LENGTH:SEQ_END]))
         else:
@@ -146,13 +148,13 @@ class StreamCheck:
             self.faults.add("malformed", f"the stream ends within an event: {self._rest!r}")
         self._judge_sequence()
         for letter in ORDER:
-            if letter not in self._order:
+            if letter not in self.order:
                 self.faults.add(MISSING[letter], "missing from the stream")
-        if self._order != ORDER and set(self._order) == set(ORDER):
-            self.faults.add("order", f"events came as {self._order[:SHOWN]}, not as {ORDER}")
+        if self.order != ORDER and set(self.order) == set(ORDER):
+            self.faults.add("order", f"events came as {self.order[:SHOWN]}, not as {ORDER}")
 
     def _judge_sequence(self) -> None:
-        seen, wanted = self._seen, self._script.chunks
+        seen, wanted = self._seen, self.script.chunks
         if seen == list(range(wanted)):
             return
         unique = list(dict.fromkeys(seen))

@@ -9,7 +9,9 @@ from time import perf_counter
 
 import orjson
 
-from benchmarks.check import Check, PlainCheck, StreamCheck
+from benchmarks.check import Check, PlainCheck
+from benchmarks.dialect_checks import stream_check
+from benchmarks.dialects import CHAT, Dialect
 from benchmarks.script import MODEL, TAG_LENGTH, Script
 from benchmarks.visit import Asked, Outcome, Visit
 
@@ -17,8 +19,8 @@ HOLE = "#" * TAG_LENGTH
 KEY = "sk-bench"
 FILLER = "The quick brown fox jumps over the lazy dog. "
 HEAD = (
-    "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {key}\r\n"
-    "Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {key}\r\n"
+    "Content-Type: application/json\r\n{special}Content-Length: {length}\r\n\r\n"
 )
 
 
@@ -40,6 +42,9 @@ class Plan:
     seconds: float = 60.0
     opens_per_s: float = math.inf
     deadline_s: float = 90.0
+    dialect: Dialect = CHAT
+    model: str = MODEL
+    resumable: bool = False
 
 
 class Load:
@@ -98,7 +103,7 @@ class Load:
     def _next_request(self) -> Asked:
         plan, tag = self._plan, next(self._tags)
         script = Script(plan.chunks, plan.interval_ms, plan.size, tag)
-        check: Check = StreamCheck(script) if plan.stream else PlainCheck(script)
+        check: Check = stream_check(plan.dialect, script) if plan.stream else PlainCheck(script)
         return self._request.replace(HOLE.encode(), tag.encode(), 1), check
 
     async def _visit(self, asks: Iterator[Asked]) -> None:
@@ -116,8 +121,10 @@ def _request_bytes(plan: Plan, *, port: int, key: str) -> bytes:
     """Write the request with a hole for the tag."""
     prompt = Script(plan.chunks, plan.interval_ms, plan.size, HOLE).prompt()
     prompt += (FILLER * (plan.prompt_bytes // len(FILLER) + 1))[: plan.prompt_bytes]
-    body: dict[str, object] = {"messages": [{"role": "user", "content": prompt}], "model": MODEL}
-    if plan.stream:
-        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    body = plan.dialect.request(prompt, plan.model)
+    if not plan.stream:
+        body = {name: value for name, value in body.items() if not name.startswith("stream")}
     encoded = orjson.dumps(body)
-    return HEAD.format(port=port, key=key, length=len(encoded)).encode() + encoded
+    special = "X-LLMS-Stream: resumable\r\n" if plan.resumable else ""
+    head = HEAD.format(path=plan.dialect.path, port=port, key=key, special=special, length=len(encoded))
+    return head.encode() + encoded

@@ -5,6 +5,7 @@ import gc
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -43,6 +44,7 @@ def warm_up(peer: Running, tags: Iterator[str]) -> Outcome:
 
 def measure_load(peer: Running, plan: Plan, tags: Iterator[str]) -> tuple[dict[str, float], Outcome]:
     """Run a plan and count the peer's CPU time for a request and for a chunk, and the latencies, all in µs."""
+    run_load(peer.port, replace(plan, connections=1, requests=1, chunks=1), tags)  # loads what is loaded when asked for
     before = cpu_us(peer.pid)
     outcome = run_load(peer.port, plan, tags)
     spent = cpu_us(peer.pid) - before

@@ -11,6 +11,13 @@ DIRECT, RELAY, NGINX, OURS = "direct", "relay", "nginx", "ours"
 OUR_CONFIG = """\
 providers:
   bench: {{type: openai_compatible, base_url: "http://127.0.0.1:{upstream_port}/v1", api_key: sk-up}}
+  native:
+    type: openai_compatible
+    base_url: "http://127.0.0.1:{upstream_port}/v1"
+    api_key: sk-up
+    dialects: [messages, responses]
+  anthropic: {{type: anthropic, base_url: "http://127.0.0.1:{upstream_port}/v1", api_key: sk-up}}
+  gemini: {{type: gemini, base_url: "http://127.0.0.1:{upstream_port}/v1beta", api_key: sk-up}}
 models:
   gpt-4o-mini: {{targets: [bench/gpt-4o-mini]}}
 keys: {{required: true, static: [sk-bench]}}

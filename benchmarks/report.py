@@ -1,13 +1,14 @@
 """Turn shots into the table: medians over rounds, and ratios taken within each round."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from benchmarks.peers import DIRECT, NGINX, OURS, RELAY
 from benchmarks.scenarios import Shot
 
 LABEL_WIDTH, COLUMN_WIDTH = 42, 12
+BESIDE = f"{OURS}/paced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,21 @@ class Figure:
     value: str
     digits: int = 1
     added: bool = False
+    beside: str = ""
+    """The scenario whose figure this one is compared with, both ours."""
 
 
 FIGURES = [
     Figure("CPU µs per request, small", "small", "cpu_us_per_request"),
     Figure("CPU µs per request, 200 KB prompt", "prompt", "cpu_us_per_request"),
     Figure("CPU µs per chunk, 20 paced streams", "paced", "cpu_us_per_chunk"),
+    Figure("CPU µs per chunk, Messages as they are", "messages", "cpu_us_per_chunk", beside="paced"),
+    Figure("CPU µs per chunk, Responses as they are", "responses", "cpu_us_per_chunk", beside="paced"),
+    Figure("CPU µs per chunk, Messages of a chat", "messages-of-chat", "cpu_us_per_chunk", beside="paced"),
+    Figure("CPU µs per chunk, Responses of a chat", "responses-of-chat", "cpu_us_per_chunk", beside="paced"),
+    Figure("CPU µs per chunk, chat of Messages", "chat-of-messages", "cpu_us_per_chunk", beside="paced"),
+    Figure("CPU µs per chunk, chat of Gemini", "chat-of-gemini", "cpu_us_per_chunk", beside="paced"),
+    Figure("CPU µs per chunk, resumable chat", "resumable", "cpu_us_per_chunk", beside="paced"),
     Figure("CPU µs per chunk, 200 paced streams", "streams", "cpu_us_per_chunk"),
     Figure("CPU µs per chunk, bursts of 100", "burst", "cpu_us_per_chunk", 2),
     Figure("added latency p50 µs", "latency", "latency_p50_us", 0, added=True),
@@ -67,6 +77,10 @@ def summary(shots: Sequence[Shot]) -> dict[str, dict[str, float]]:
         for other in (RELAY, NGINX):
             if (quotient := ratio(rounds[OURS], rounds[other])) is not None:
                 line[f"{OURS}/{other}"] = quotient
+        if figure.beside:
+            plain = figure_by_round(shots, replace(figure, scenario=figure.beside), OURS)
+            if (quotient := ratio(rounds[OURS], plain)) is not None:
+                line[BESIDE] = quotient
         if line:
             table[figure.label] = line
     return table
@@ -82,7 +96,7 @@ def fault_counts(shots: Iterable[Shot]) -> dict[str, int]:
 
 def table_text(shots: Sequence[Shot]) -> str:
     """Write the table and, below it, the first fault of each scenario that had any."""
-    lines, columns = summary(shots), [RELAY, NGINX, OURS, f"{OURS}/{RELAY}", f"{OURS}/{NGINX}"]
+    lines, columns = summary(shots), [RELAY, NGINX, OURS, f"{OURS}/{RELAY}", f"{OURS}/{NGINX}", BESIDE]
     columns = [column for column in columns if any(column in line for line in lines.values())]
     digits = {figure.label: figure.digits for figure in FIGURES}
     text = ["".ljust(LABEL_WIDTH) + "".join(column.rjust(COLUMN_WIDTH) for column in columns)]

@@ -22,7 +22,7 @@ from benchmarks.load import Plan
 from benchmarks.measure import measure_help, measure_idle, measure_load, measure_open, warm_up
 from benchmarks.peers import COMMANDS, DIRECT, NGINX, OURS, RELAY, help_command, upstream_command
 from benchmarks.report import fault_counts, summary, table_text
-from benchmarks.scenarios import DIRECT_TOO, HELP, LOADS, OPEN, OPEN_PLAN, ORDER, START, Shot, quick_plan
+from benchmarks.scenarios import DIRECT_TOO, HELP, LOADS, OPEN, OPEN_PLAN, ORDER, OURS_ONLY, START, Shot, quick_plan
 from benchmarks.visit import Outcome
 
 ROUNDS, QUICK_ROUNDS, MOST_ROUNDS = 3, 1, 50
@@ -161,7 +161,7 @@ def play_round(bench: Bench, number: int, names: Sequence[str], *, rounds: int) 
         peers = list(bench.peers)
         turn = number % len(peers) if peers else 0
         for peer in [*([DIRECT] if name in DIRECT_TOO else []), *peers[turn:], *peers[:turn]]:
-            if name != HELP or peer == OURS:
+            if name not in OURS_ONLY or peer == OURS:
                 yield take_shot(bench, number, name, peer)
 
 

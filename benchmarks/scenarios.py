@@ -3,20 +3,30 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from benchmarks.dialects import MESSAGES, RESPONSES
 from benchmarks.load import Plan
 
+PACED = Plan(20, 1, stream=True, chunks=150, interval_ms=20, opens_per_s=200)
 LOADS = {
     "latency": Plan(1, 300, size=1024),
     "ttft": Plan(1, 200, stream=True),
     "small": Plan(32, 100_000, size=1024, seconds=1.5),
     "prompt": Plan(8, 100_000, size=1024, prompt_bytes=200_000, seconds=1.5),
     "burst": Plan(16, 100_000, stream=True, chunks=100, seconds=1.5),
-    "paced": Plan(20, 1, stream=True, chunks=150, interval_ms=20, opens_per_s=200),
+    "paced": PACED,
+    "messages": replace(PACED, dialect=MESSAGES, model="native/gpt-4o-mini"),
+    "responses": replace(PACED, dialect=RESPONSES, model="native/gpt-4o-mini"),
+    "messages-of-chat": replace(PACED, dialect=MESSAGES),
+    "responses-of-chat": replace(PACED, dialect=RESPONSES),
+    "chat-of-messages": replace(PACED, model="anthropic/gpt-4o-mini"),
+    "chat-of-gemini": replace(PACED, model="gemini/gpt-4o-mini"),
+    "resumable": replace(PACED, resumable=True),
     "streams": Plan(200, 1, stream=True, chunks=150, interval_ms=20, opens_per_s=1000),
 }
 OPEN_PLAN = Plan(1000, 1, stream=True, chunks=20, interval_ms=250, opens_per_s=1000)
 START, OPEN, HELP = "start", "open", "help"
 ORDER = (START, HELP, OPEN, *LOADS)
+OURS_ONLY = (HELP, "messages-of-chat", "responses-of-chat", "chat-of-messages", "chat-of-gemini", "resumable")
 DIRECT_TOO = ("latency", "ttft")  # also asked of the upstream itself, to know what a proxy adds
 
 

@@ -12,8 +12,9 @@ from typing import Any, cast
 import orjson
 import uvloop
 
+from benchmarks.dialects import prompt_of, told
 from benchmarks.http1 import LAST_CHUNK, Message, http_chunk
-from benchmarks.script import MODEL, TAG_LENGTH, Script, completion, read_script, stream_blocks
+from benchmarks.script import MODEL, TAG_LENGTH, Script, completion, read_script
 
 HOLE = "#" * TAG_LENGTH  # stands in prepared bytes where the tag goes
 HEADERS = (  # as many as a provider behind a content network sends, since each costs a proxy its parsing
@@ -70,15 +71,15 @@ class PreparedAnswers:
     """Keep the bytes of each kind of answer, so that a request costs one replacement of the tag."""
 
     def __init__(self) -> None:
-        self._streams: dict[tuple[Script, bool], list[bytes]] = {}
+        self._streams: dict[tuple[str, Script, bool], list[bytes]] = {}
         self._plain: dict[Script, bytes] = {}
 
-    def stream(self, script: Script, *, usage: bool) -> list[bytes]:
+    def stream(self, path: str, script: Script, *, usage: bool) -> list[bytes]:
         """Return the writes of a streamed answer, the tag left out."""
-        key = (replace(script, tag=HOLE), usage)
+        key = (path, replace(script, tag=HOLE), usage)
         if key not in self._streams:
             _make_room(self._streams)
-            self._streams[key] = _stream_writes(key[0], usage=usage)
+            self._streams[key] = _stream_writes(path, key[1], usage=usage)
         return self._streams[key]
 
     def plain(self, script: Script) -> bytes:
@@ -95,11 +96,11 @@ def _make_room(kinds: dict[Any, Any]) -> None:
         kinds.clear()
 
 
-def _stream_writes(script: Script, *, usage: bool) -> list[bytes]:
+def _stream_writes(path: str, script: Script, *, usage: bool) -> list[bytes]:
     """Frame one event a chunk, as providers do, and join all into one write for a burst."""
     writes = [
         b"".join(http_chunk(event + b"\n\n") for event in block.split(b"\n\n")[:-1])
-        for block in stream_blocks(script, usage=usage)
+        for block in told(path, script, usage=usage)
     ]
     writes[0] = STREAM_HEAD + writes[0]
     writes[-1] += LAST_CHUNK
@@ -155,19 +156,19 @@ class Exchange(asyncio.Protocol):
             return
         try:
             request = orjson.loads(body)
-            script = read_script(request["messages"][-1]["content"])
+            script = read_script(prompt_of(request))
         except (ValueError, KeyError, IndexError, TypeError) as problem:
             self._transport.write(_plain_answer(400, _error(problem)))
             return
-        self._play(request, script)
+        self._play(start.split(b" ", 2)[1].decode(), request, script)
 
-    def _play(self, request: dict[str, Any], script: Script) -> None:
+    def _play(self, path: str, request: dict[str, Any], script: Script) -> None:
         tag = script.tag.encode()
-        if not request.get("stream"):
+        if not request.get("stream") and ":stream" not in path:
             self._transport.write(self._prepared.plain(script).replace(HOLE.encode(), tag))
             return
         usage = bool((request.get("stream_options") or {}).get("include_usage"))
-        writes = iter(self._prepared.stream(script, usage=usage))
+        writes = iter(self._prepared.stream(path, script, usage=usage))
         interval = script.interval_ms / 1000
         left = script.chunks if interval else 1
 

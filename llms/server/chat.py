@@ -83,9 +83,14 @@ class Chat:
     ) -> web.StreamResponse:
         from llms.server.resumable import Generation, answer
 
-        telling = self._dialect.telling(chat)
         generation = Generation(
-            chat, route=request.path, access=access, telling=telling, batched=batched, services=self._services
+            chat,
+            route=request.path,
+            access=access,
+            telling=self._dialect.telling(chat),
+            wire=self._wire,
+            batched=batched,
+            services=self._services,
         )
         return await answer(request, access, generation, services=self._services)
 

@@ -50,6 +50,11 @@ class Connection(RequestHandler):
         elif self._head_timer is None and self._waiter is not None and not self._force_close:
             self._head_timer = self._loop.call_later(HEAD_SECONDS, self._cut)
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Do nothing where nothing is held back: aiohttp asks twice a request, and parses an empty read for it."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     @property
     def _busy(self) -> bool:
         return bool(self._messages) or self._request_in_progress

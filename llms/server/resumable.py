@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, contextmanager
 from typing import Final, final
 
@@ -91,14 +91,16 @@ class Generation:
         access: Access,
         telling: Telling,
         services: Services,
+        wire: Callable[[bytes], bytes] | None = None,
         batched: bool = False,
     ) -> None:
-        """Take what the gateway has to know, and who tells the answer."""
+        """Take what the gateway has to know, and who tells the answer; `wire` tells an upstream's own events."""
         self.telling = telling
         self._chat = chat
         self._route = route
         self._request_id = access.request_id
         self._key_id = access.caller.key_id
+        self._wire = wire
         self._batched = batched
         self._services = services
 
@@ -130,11 +132,24 @@ class Generation:
                 if self._batched:
                     await self._append_batched(answer, session)
                 else:
+                    self._shorten(answer, session)
                     async for chunk in answer.chunks():
                         if data := self._told(chunk, answer):
                             yield data
             finally:
                 session.usage = answer.usage
+
+    def _shorten(self, answer: Answer, session: StreamSession) -> None:
+        """Let what only repeats come to the readers without waking the generation."""
+        wire, short_cut = self._wire, answer.short_cut
+        if wire is None or short_cut is None or answer.native or not self._services.config.server.fast_path:
+            return
+
+        def sink(data: bytes) -> bool:
+            session.append(data if data.isascii() else wire(data))
+            return True
+
+        short_cut.sink = sink
 
     async def _append_batched(self, answer: Answer, session: StreamSession) -> None:
         from llms.streaming.batching import in_batches

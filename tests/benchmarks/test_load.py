@@ -11,6 +11,8 @@ import pytest
 from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 
+from benchmarks.dialect_checks import stream_check
+from benchmarks.dialects import MESSAGES, RESPONSES, Dialect, told
 from benchmarks.http1 import LAST_CHUNK, Message, http_chunk
 from benchmarks.load import Load, Plan
 from benchmarks.relay import make_app
@@ -248,6 +250,36 @@ async def test_whole_streams_pass(interval_ms: float) -> None:
         outcome = await ask(port, plan)
     assert (outcome.faults.first, outcome.answers, outcome.chunks, outcome.open) == ("", 15, 300, 0)
     assert len(outcome.ttfts) == len(outcome.latencies) == 15
+
+
+@pytest.mark.parametrize("dialect", [MESSAGES, RESPONSES])
+async def test_whole_streams_of_other_dialects_pass(dialect: Dialect) -> None:
+    async with running_upstream() as port:
+        outcome = await ask(port, replace(STREAM, dialect=dialect, requests=2, interval_ms=2))
+    assert (outcome.faults.first, outcome.answers, outcome.chunks) == ("", 2, 2 * CHUNKS)
+
+
+@pytest.mark.parametrize("dialect", [MESSAGES, RESPONSES])
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        (b"000003", b"000004", {"doubled": 1, "lost": 1}),
+        (b'"output_tokens":8', b'"output_tokens":9', {"usage": 1}),
+        (b'"type":"message_start"', b'"type":"ping"', {"role": 1}),
+        (b'"type":"response.created"', b'"type":"ping"', {"role": 1}),
+        (b'"type":"message_stop"', b'"type":"error"', {"error event": 1, "done": 1}),
+        (b'"type":"response.completed"', b'"type":"error"', {"error event": 1, "finish": 1, "usage": 1, "done": 1}),
+    ],
+)
+def test_each_fault_of_another_dialect_is_found(
+    dialect: Dialect, old: bytes, new: bytes, found: dict[str, int]
+) -> None:
+    script = Script(chunks=CHUNKS)
+    stream = b"".join(told(dialect.path, script, usage=True))
+    check = stream_check(dialect, script)
+    check.feed(stream.replace(old, new, 1))
+    check.finish()
+    assert dict(check.faults.counts) == (found if old in stream else {})
 
 
 async def test_whole_plain_answers_pass() -> None:

@@ -30,6 +30,12 @@ def test_added_latency_leaves_out_what_the_upstream_took() -> None:
     assert summary(shots)["added latency p50 µs"] == {"ours": 160.0}
 
 
+def test_other_ways_of_asking_are_compared_with_plain_chat() -> None:
+    costs = [("paced", 1, 10.0), ("paced", 2, 40.0), ("resumable", 1, 15.0), ("resumable", 2, 40.0)]
+    shots = [Shot(number, name, "ours", {"cpu_us_per_chunk": us}) for name, number, us in costs]
+    assert summary(shots)["CPU µs per chunk, resumable chat"] == {"ours": 27.5, "ours/paced": 1.25}
+
+
 def test_the_table_shows_figures_and_faults() -> None:
     shots = [
         small(1, "relay", 100.0),
