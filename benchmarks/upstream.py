@@ -157,7 +157,7 @@ class Exchange(asyncio.Protocol):
         try:
             request = orjson.loads(body)
             script = read_script(prompt_of(request))
-        except (ValueError, KeyError, IndexError, TypeError) as problem:
+        except (ValueError, LookupError, TypeError, AttributeError) as problem:
             self._transport.write(_plain_answer(400, _error(problem)))
             return
         self._play(start.split(b" ", 2)[1].decode(), request, script)

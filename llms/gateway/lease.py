@@ -61,7 +61,7 @@ class Lease:
         asked = request.for_model(self.target.model)
         if asked.original is not None and not speaks(provider, asked.original, asked.model):
             self.source = as_chats(provider.chat, asked, stream=stream)
-        elif relay is not None and self.member.relay is not None and asked.original is None:
+        elif relay is not None and self.member.relay is not None:
             self.source = self.member.relay(asked, relay)
         else:
             self.source = provider.chat(asked, stream=stream)

@@ -32,6 +32,8 @@ async def commit(lease: Lease, request: ChatRequest, exchange: Exchange) -> Answ
         exchange.upstream_request_id = chunk.upstream_request_id or exchange.upstream_request_id
         if chunk.native is not None and isinstance(conform, Conform):
             conform = Passing()
+            if short_cut is not None:
+                short_cut.conform = conform
         seen = conform.apply(chunk)
     lease.committed()
     exchange.ttft = exchange.elapsed()

@@ -13,7 +13,8 @@ from typing import Final, final
 from llms.gateway.exchange import Exchange
 from llms.gateway.lease import Lease
 from llms.protocol.conform import Conform
-from llms.protocol.shape import Shape
+from llms.protocol.passing import Passing
+from llms.protocol.shape import Passable
 from llms.providers.base import Relay
 
 SILENT: Final = "the upstream sent nothing for {:g} s"
@@ -23,21 +24,22 @@ SILENT: Final = "the upstream sent nothing for {:g} s"
 class ShortCut:
     """Pass on what the provider offers, once there is a `sink`."""
 
-    __slots__ = ("_conform", "_deadline", "_exchange", "_idle", "_shape", "sink")
+    __slots__ = ("_deadline", "_exchange", "_idle", "_shape", "conform", "sink")
 
     def __init__(self, lease: Lease, conform: Conform, exchange: Exchange) -> None:
         """Take what the generators of the answer note a chunk in."""
         self._deadline = lease.deadline
         self._idle = lease.member.row.timeouts.idle
-        self._conform = conform
+        self.conform: Conform | Passing = conform
         self._exchange = exchange
-        self._shape: Shape | None = None
+        self._shape: Passable | None = None
         self.sink: Callable[[bytes], bool] | None = None
         """Writes to the client at once; False when it would have to wait."""
 
-    def expect(self, shape: Shape | None) -> None:
+    def expect(self, shape: Passable | None) -> None:
         """Let events of a shape pass during the wait that begins, if nothing has to be looked at in them."""
-        self._shape = shape if shape is self._conform.steady and self.sink is not None else None
+        passes = shape is not None and self.sink is not None and self.conform.lets_pass(shape)
+        self._shape = shape if passes else None
 
     def take(self, data: bytes) -> bool:
         """Pass on what one read brought; tell whether it is gone."""

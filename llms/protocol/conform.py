@@ -15,7 +15,7 @@ from llms.protocol.chat import FINISH_REASONS, Chunk, ChunkObject, Usage
 from llms.protocol.finish import finish_reason
 from llms.protocol.json import same
 from llms.protocol.parts import join_parts
-from llms.protocol.shape import Shape
+from llms.protocol.shape import Passable, Shape
 from llms.protocol.surrogates import Surrogates
 from llms.protocol.tools import ToolCalls
 
@@ -68,6 +68,10 @@ class Conform:
     def complete(self) -> bool:
         """Tell whether every choice seen had its finish reason."""
         return bool(self._open) and not any(self._open.values())
+
+    def lets_pass(self, shape: Passable) -> bool:
+        """Tell whether events of a shape may pass by without `apply`, which would change nothing in them or here."""
+        return shape is self.steady
 
     def apply(self, chunk: Chunk) -> Chunk | None:
         """Return the chunk as clients may see it: the same when nothing had to change, None when nothing is left."""

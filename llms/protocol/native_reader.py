@@ -34,6 +34,20 @@ class NativeReader:
         self.done = False
         self.error: LlmsError | None = None
 
+    @property
+    def steady(self) -> NativeReader | None:
+        """Return what counts the events of the next read that change nothing here; None within an event."""
+        return self if self._at_border else None
+
+    def count(self, data: bytes, /) -> int:
+        """Return how many events `data` is; 0 unless it is whole events without anything to note."""
+        if data[-2:] != b"\n\n" or b"\r" in data:
+            return 0
+        for sign in self._signs:
+            if sign in data:
+                return 0
+        return data.count(b"\n\n")
+
     def feed(self, data: bytes) -> Native | None:
         """Return what one read completed; None when it completed nothing."""
         text = data

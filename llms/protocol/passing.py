@@ -6,6 +6,7 @@ from typing import final
 
 from llms.protocol.chat import Chunk, Usage
 from llms.protocol.native import Native
+from llms.protocol.shape import Passable
 
 
 @final
@@ -33,6 +34,10 @@ class Passing:
             self.finish = finish
         self.complete = complete
         return chunk if wire else None
+
+    def lets_pass(self, shape: Passable) -> bool:
+        """Tell whether events may pass by without `apply`: nothing is changed here anyway."""
+        return True
 
     def ending(self, seen: Chunk | None) -> Chunk:
         """Return the final chunk: what came last, or one that says nothing."""

@@ -9,7 +9,7 @@ exactly when the first one was.
 from __future__ import annotations
 
 import re
-from typing import Any, Final, final
+from typing import Any, Final, Protocol, final
 
 from llms.protocol import json
 
@@ -20,6 +20,14 @@ _FRAME: Final = b"data: "
 _END: Final = b"\n\n"
 _MARK: Final = b"~"
 _TEXTS: Final = frozenset({"content", "reasoning_content", "reasoning"})
+
+
+class Passable(Protocol):
+    """What tells whether a read can go on as it came."""
+
+    def count(self, data: bytes, /) -> int:
+        """Return how many events `data` is; 0 where somebody has to see them."""
+        ...
 
 
 @final

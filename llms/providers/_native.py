@@ -14,7 +14,7 @@ from llms.protocol.noting import noting
 from llms.protocol.refusals import error_for_event, is_error, request_id_of
 from llms.providers._abilities import Abilities
 from llms.providers._http import BROKEN, Endpoint, Response
-from llms.providers.base import ProviderSettings
+from llms.providers.base import ProviderSettings, Relay
 from llms.providers.several import Asking, as_chats
 
 _ABSENT: Final = frozenset({404, 405, 501})
@@ -58,8 +58,10 @@ class NativeRelay:
         """Tell whether a request to a model can be sent as it is."""
         return original.dialect in self._heads and self._may_try(original.dialect, model)
 
-    async def chat(self, request: ChatRequest, original: Original, *, stream: bool) -> AsyncGenerator[Chunk, None]:
-        """Yield the upstream's events as they come, or its whole answer."""
+    async def chat(
+        self, request: ChatRequest, original: Original, *, stream: bool, relay: Relay | None = None
+    ) -> AsyncGenerator[Chunk, None]:
+        """Yield the upstream's events as they come, or its whole answer; `relay` may pass on what is not noted."""
         response = await self._open(request, original, stream=stream)
         if response is None:
             assert self._translated is not None
@@ -78,8 +80,10 @@ class NativeRelay:
                 return
             if not stream:
                 raise UpstreamProtocolError(f"{self._settings.name}: the upstream streams though it was not asked to")
-            read = response.reader
+            read = response.reader if relay is None else response.offering(relay.take)
             while not reader.done:
+                if relay is not None:
+                    relay.expect(reader.steady)
                 data = await read()
                 native = reader.feed(data) if data else reader.close()
                 if native is not None:

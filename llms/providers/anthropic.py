@@ -22,7 +22,7 @@ from llms.providers._claude_facts import Facts, names_steering, unsteered
 from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers._http_options import HttpOptions, secrets_of
 from llms.providers._native import NativeRelay
-from llms.providers.base import ProviderFactory, ProviderSettings, Resources
+from llms.providers.base import ProviderFactory, ProviderSettings, Relay, Resources
 
 _VERSION: Final = "2023-06-01"
 _OAUTH_BETA: Final = "oauth-2025-04-20"
@@ -88,6 +88,13 @@ class Anthropic:
         if original is not None and self._native.speaks(original, request.model):
             return self._native.chat(request, original, stream=stream)
         return self._chat(request, stream=stream)
+
+    def relay(self, request: ChatRequest, relay: Relay) -> AsyncGenerator[Chunk, None]:
+        """Return what `chat` does, but for the upstream's own events that are passed on as they arrive."""
+        original = request.original
+        if original is not None and self._native.speaks(original, request.model):
+            return self._native.chat(request, original, stream=True, relay=relay)
+        return self._chat(request, stream=True)
 
     async def count_tokens(self, request: ChatRequest) -> int | None:
         """Return what the upstream counts for a request of Messages."""

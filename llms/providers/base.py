@@ -16,7 +16,7 @@ from llms.protocol.local import ModelState
 from llms.protocol.native import Original
 from llms.protocol.passthrough import Passed, PassRequest
 from llms.protocol.progress import Progress
-from llms.protocol.shape import Shape
+from llms.protocol.shape import Passable
 
 if TYPE_CHECKING:
     import aiohttp
@@ -103,7 +103,7 @@ class SupportsEmbeddings(Protocol):
 class Relay(Protocol):
     """Where bytes of a stream go that need not become chunks, past everybody who waits for the next chunk."""
 
-    def expect(self, shape: Shape | None) -> None:
+    def expect(self, shape: Passable | None) -> None:
         """Hear, before each wait, of which shape whole events may come that nobody has to see; None for nothing."""
         ...
 

@@ -116,6 +116,9 @@ class OpenAICompatible:
 
     def relay(self, request: ChatRequest, relay: Relay) -> AsyncGenerator[Chunk, None]:
         """Return the upstream's chunks but for those that are passed on as they arrive."""
+        original = request.original
+        if original is not None and self._native is not None and self._native.speaks(original, request.model):
+            return self._native.chat(request, original, stream=True, relay=relay)
         return self._chat(request, stream=True, relay=relay)
 
     async def _chat(

@@ -151,10 +151,10 @@ class Chat:
     async def _relay(self, answer: Answer, events: EventStream, telling: Telling) -> None:
         events.heartbeat = answer.heartbeat
         await events.commit(routing_headers(answer.exchange))
+        if answer.short_cut is not None and self._services.config.server.fast_path:
+            answer.short_cut.sink = events.pass_on if answer.native else _sink(self._wire, events)
         if answer.native:
             telling = Passed(telling)
-        elif answer.short_cut is not None and self._wire is not None and self._services.config.server.fast_path:
-            answer.short_cut.sink = _sink(self._wire, events)
         tell = telling.chunk
         async for chunk in answer.chunks():
             if chunk.final:
@@ -163,8 +163,10 @@ class Chat:
                 await events.write(tell(chunk))
 
 
-def _sink(wire: Callable[[bytes], bytes], events: EventStream) -> Callable[[bytes], bool]:
+def _sink(wire: Callable[[bytes], bytes] | None, events: EventStream) -> Callable[[bytes], bool] | None:
     """Return what tells an upstream's events without waiting, as `write` does with those of a chunk."""
+    if wire is None:
+        return None
     pass_on = events.pass_on
 
     def sink(data: bytes) -> bool:

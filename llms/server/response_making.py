@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Final, Protocol, final
 
 from llms.gateway import Answer
@@ -67,10 +67,13 @@ class Making:
             await self._memory.keep(self._memory.row(self._asked, response, sealed))
         return escape_separators(json.dumps(response)), routing_headers(exchange)
 
-    async def events(self, heading: Heading) -> AsyncGenerator[bytes, None]:
+    async def events(
+        self, heading: Heading, *, send: Callable[[bytes], bool] | None = None
+    ) -> AsyncGenerator[bytes, None]:
         """Yield whole events to the end of the stream; raise an LlmsError while there is none.
 
-        Whoever cancels this stops the upstream.
+        Whoever cancels this stops the upstream. What the upstream tells may go through `send`, which tells whether it
+        is gone, instead of being yielded.
         """
         running = self._services.running
         task = running.enter(self._chat.request_id)
@@ -79,6 +82,7 @@ class Making:
             async with answer:
                 heading.headers = routing_headers(answer.exchange)
                 heading.heartbeat = answer.heartbeat
+                self._shorten(answer, send)
                 async for chunk in answer.chunks():
                     if data := await self._told(chunk, answer):
                         yield data
@@ -93,6 +97,20 @@ class Making:
             yield self._failed(error)
         finally:
             running.leave(task)
+
+    def _shorten(self, answer: Answer, send: Callable[[bytes], bool] | None) -> None:
+        """Let the upstream's own events go on without waking anybody, as long as only text comes."""
+        short_cut = answer.short_cut
+        if send is None or short_cut is None or not answer.native or not self._services.config.server.fast_path:
+            return
+
+        def sink(data: bytes) -> bool:
+            if not send(data):
+                return False
+            self._last = data
+            return True
+
+        short_cut.sink = sink
 
     def queue(self) -> bytes:
         """Return the events of a response that is made in the background, before all others."""

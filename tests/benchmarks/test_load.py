@@ -265,7 +265,7 @@ async def test_whole_streams_of_other_dialects_pass(dialect: Dialect) -> None:
     [
         (b"000003", b"000004", {"doubled": 1, "lost": 1}),
         (b'"output_tokens":8', b'"output_tokens":9', {"usage": 1}),
-        (b'"type":"message_start"', b'"type":"ping"', {"role": 1}),
+        (b'"type":"message_start"', b'"type":"ping"', {"role": 1, "usage": 1}),
         (b'"type":"response.created"', b'"type":"ping"', {"role": 1}),
         (b'"type":"message_stop"', b'"type":"error"', {"error event": 1, "done": 1}),
         (b'"type":"response.completed"', b'"type":"error"', {"error event": 1, "finish": 1, "usage": 1, "done": 1}),

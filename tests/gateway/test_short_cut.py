@@ -29,6 +29,7 @@ NOW = 1_760_000_000.0
 ROLE = event(chunk({"role": "assistant", "content": ""}))
 STOP = event(chunk({}, "stop"))
 DONE = event("[DONE]")
+PATH = "/v1/chat/completions"
 FAST, SLOW = "server: {fast_path: true}\n", "server: {fast_path: false}\n"
 
 
@@ -52,17 +53,18 @@ class Both:
     slow: Proxy
     asked: int = 0
 
-    async def compare(self, scripted: Answer, **fields: Any) -> Reply:
+    async def compare(self, scripted: Answer, *, path: str = PATH, body: Any = None, **fields: Any) -> Reply:
         """Play an answer to both; what came out must be equal, and is returned."""
         self.asked += 1
         self.upstream.script(scripted)
-        seen = [await self._ask(proxy, **fields) for proxy in (self.fast, self.slow)]
+        asked = chat(**fields) if body is None else body
+        seen = [await self._ask(proxy, path, asked) for proxy in (self.fast, self.slow)]
         assert seen[0] == seen[1]
         return seen[0][0]
 
-    async def _ask(self, proxy: Proxy, **fields: Any) -> tuple[Reply, list[Event]]:
+    async def _ask(self, proxy: Proxy, path: str, asked: Any) -> tuple[Reply, list[Event]]:
         before = len(proxy.events)
-        reply = await ask(proxy, chat(**fields), headers={"x-request-id": f"asked-{self.asked}"})
+        reply = await ask(proxy, asked, headers={"x-request-id": f"asked-{self.asked}"}, path=path)
         await proxy.all_ended(self.asked)
         reply.headers.pop("date")
         return reply, [timeless(told) for told in proxy.events[before:]]
