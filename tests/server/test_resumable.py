@@ -11,7 +11,22 @@ from typing import Any, Final
 import openai
 import pytest
 
-from llms.testing.fake_upstream import FakeUpstream, answer, cut, error, pause, stall, text_stream, tool_stream, wait
+from llms.gateway import Answer
+from llms.protocol.chat import Chunk
+from llms.server.resumable import Generation
+from llms.testing.answers import chunk
+from llms.testing.fake_upstream import (
+    FakeUpstream,
+    answer,
+    cut,
+    error,
+    event,
+    pause,
+    stall,
+    text_stream,
+    tool_stream,
+    wait,
+)
 from tests.proxy import Proxy, RawClient, Reply, ask, chat, one_upstream, serving
 from tests.server.api import call, refused, told
 from tests.server.test_openapi import problems
@@ -19,6 +34,7 @@ from tests.server.wire import BEARER, KEYS, OTHER_KEY, assert_refused
 
 ASKED: Final = {"X-LLMS-Stream": "resumable"}
 LONG: Final = "Grüße aus Köln 🎈 " * 40
+END: Final = (event(chunk({}, "stop")), event("[DONE]"))
 MORE: Final = "resume: {grace: 200ms, keep: 5m}\n"
 
 
@@ -403,3 +419,22 @@ async def test_openais_library_reads_ids_and_heartbeats(upstream: FakeUpstream) 
     ):
         found = [chunk.choices[0].delta.content or "" async for chunk in stream]
     assert "".join(found) == "one two three"
+
+
+async def test_text_that_only_repeats_does_not_wake_the_generation(
+    proxy: Proxy, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[bytes] = []
+    tell = Generation._told
+
+    def noting(generation: Generation, seen: Chunk, whose: Answer) -> bytes:
+        woken.append(data := tell(generation, seen, whose))
+        return data
+
+    monkeypatch.setattr(Generation, "_told", noting)
+    words = [f"w{number} " for number in range(40)]
+    upstream.script(answer(*(step for word in words for step in (event(chunk({"content": word})), pause(0.002))), *END))
+    reply = await ask(proxy, chat(), headers=ASKED)
+
+    assert without_ids(reply).text == "".join(words)
+    assert len(woken) < 20
