@@ -71,7 +71,7 @@ def _event(kind: str, **fields: object) -> bytes:
 
 
 def _message_start(script: Script) -> bytes:
-    message = {
+    message: dict[str, Any] = {
         "id": f"msg_{script.tag}",
         "type": "message",
         "role": "assistant",

@@ -11,6 +11,12 @@ DIRECT, RELAY, NGINX, OURS = "direct", "relay", "nginx", "ours"
 OUR_CONFIG = """\
 providers:
   bench: {{type: openai_compatible, base_url: "http://127.0.0.1:{upstream_port}/v1", api_key: sk-up}}
+models:
+  gpt-4o-mini: {{targets: [bench/gpt-4o-mini]}}
+keys: {{required: true, static: [sk-bench]}}
+"""
+
+DIALECT_ROWS = """\
   native:
     type: openai_compatible
     base_url: "http://127.0.0.1:{upstream_port}/v1"
@@ -18,10 +24,8 @@ providers:
     dialects: [messages, responses]
   anthropic: {{type: anthropic, base_url: "http://127.0.0.1:{upstream_port}/v1", api_key: sk-up}}
   gemini: {{type: gemini, base_url: "http://127.0.0.1:{upstream_port}/v1beta", api_key: sk-up}}
-models:
-  gpt-4o-mini: {{targets: [bench/gpt-4o-mini]}}
-keys: {{required: true, static: [sk-bench]}}
 """
+"""More providers, for what is asked for in other dialects."""
 
 NGINX_CONFIG = """\
 daemon off;
@@ -85,7 +89,18 @@ def our_command(port: int, upstream_port: int, folder: Path) -> list[str]:
     return [sys.executable, "-m", "llms", "serve", *options]
 
 
+def our_dialects_command(port: int, upstream_port: int, folder: Path) -> list[str]:
+    """Start `llms serve` with providers of other dialects, too."""
+    command = our_command(port, upstream_port, folder)
+    config = folder / "providers.yaml"
+    rows = DIALECT_ROWS.format(upstream_port=upstream_port)
+    config.write_text(config.read_text().replace("models:\n", f"{rows}models:\n", 1))
+    return command
+
+
 COMMANDS: dict[str, Command] = {RELAY: relay_command, NGINX: nginx_command, OURS: our_command}
+LASTING = {**COMMANDS, OURS: our_dialects_command}
+"""Those that are asked for everything; what a fresh one holds is measured without other dialects."""
 
 
 def help_command() -> list[str]:

@@ -17,10 +17,10 @@ import orjson
 
 from benchmarks.cores import Cores, choose_cores, on_core
 from benchmarks.interrupt import raise_on_signals
-from benchmarks.launch import PeerFailed, Running, started
+from benchmarks.launch import Command, PeerFailed, Running, started
 from benchmarks.load import Plan
 from benchmarks.measure import measure_help, measure_idle, measure_load, measure_open, warm_up
-from benchmarks.peers import COMMANDS, DIRECT, NGINX, OURS, RELAY, help_command, upstream_command
+from benchmarks.peers import COMMANDS, DIRECT, LASTING, NGINX, OURS, RELAY, help_command, upstream_command
 from benchmarks.report import fault_counts, summary, table_text
 from benchmarks.scenarios import DIRECT_TOO, HELP, LOADS, OPEN, OPEN_PLAN, ORDER, OURS_ONLY, START, Shot, quick_plan
 from benchmarks.visit import Outcome
@@ -137,7 +137,7 @@ def _start_peers(bench: Bench, names: Sequence[str], stack: ExitStack) -> dict[s
     for name in names:
         say(f"starting {name}")
         try:
-            peer = stack.enter_context(_start(bench, name))
+            peer = stack.enter_context(_start(bench, name, LASTING[name]))
             bench.peers[name] = peer
             found = warm_up(peer, bench.tags).faults
         except PeerFailed as problem:
@@ -149,9 +149,9 @@ def _start_peers(bench: Bench, names: Sequence[str], stack: ExitStack) -> dict[s
     return skipped
 
 
-def _start(bench: Bench, name: str) -> AbstractContextManager[Running]:
+def _start(bench: Bench, name: str, command: Command) -> AbstractContextManager[Running]:
     folder, core = next(bench.folders), bench.cores.proxy
-    return started(name, COMMANDS[name], upstream_port=bench.upstream.port, folder=folder, core=core)
+    return started(name, command, upstream_port=bench.upstream.port, folder=folder, core=core)
 
 
 def play_round(bench: Bench, number: int, names: Sequence[str], *, rounds: int) -> Iterator[Shot]:
@@ -179,10 +179,10 @@ def _measure(bench: Bench, name: str, peer: str) -> tuple[dict[str, float], Outc
     if name == HELP:
         return measure_help(help_command(), folder=next(bench.folders), core=bench.cores.proxy), Outcome()
     if name == START:
-        with _start(bench, peer) as fresh:
+        with _start(bench, peer, COMMANDS[peer]) as fresh:
             return measure_idle(fresh), Outcome()
     if name == OPEN:
-        with _start(bench, peer) as fresh:
+        with _start(bench, peer, COMMANDS[peer]) as fresh:
             return measure_open(fresh, _sized(bench, OPEN_PLAN), bench.tags)
     running = bench.upstream if peer == DIRECT else bench.peers[peer]
     return measure_load(running, _sized(bench, LOADS[name]), bench.tags)
