@@ -87,25 +87,28 @@ async def test_a_large_answer_is_worked_on_in_turns() -> None:
     numbers = [0.0123456789012345 * at for at in range(1024)]
     data = [{"object": "embedding", "index": index, "embedding": numbers} for index in range(1024)]
     many = json.dumps({"object": "list", "data": data, "model": "m"}).encode()
-    turns: list[float] = []
-
-    async def take_turns() -> None:
-        while True:
-            turns.append(time.monotonic())
-            await asyncio.sleep(0)
-
+    longest = []
     async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
-        upstream.script(answer(head(200, {"Content-Type": "application/json"}), raw(many), framing="length"))
-        others = asyncio.create_task(take_turns())
-        reply = await embed(proxy, asked(["x"] * 1024, encoding_format="base64"))
-        [ended] = await proxy.all_ended(1)
-        others.cancel()
+        upstream.on(lambda seen: answer(head(200, {"Content-Type": "application/json"}), raw(many), framing="length"))
+        # A busy machine may hold everything up at once, but not each time; who never lets go is seen each time.
+        for answered in range(1, 4):
+            turns: list[float] = []
+            others = asyncio.create_task(_take(turns))
+            reply = await embed(proxy, asked(["x"] * 1024, encoding_format="base64"))
+            ended = (await proxy.all_ended(answered))[-1]
+            others.cancel()
+            longest.append(max(later - earlier for earlier, later in itertools.pairwise(turns)) / ended.duration)
 
     found = vectors_of(reply)
     assert len(found) == 1024
     assert found[0] == found[-1] == packed(numbers)
-    gaps = [later - earlier for earlier, later in itertools.pairwise(turns)]
-    assert max(gaps) < ended.duration / 2, "everybody waited for the vectors"
+    assert min(longest) < 1 / 2, "everybody waited for the vectors"
+
+
+async def _take(turns: list[float]) -> None:
+    while True:
+        turns.append(time.monotonic())
+        await asyncio.sleep(0)
 
 
 async def test_batches_of_the_row_are_one_request_for_everybody_else() -> None:
