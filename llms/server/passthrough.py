@@ -90,19 +90,11 @@ class Passthrough:
     async def _answer(self, request: web.Request, access: Access, asked: PassRequest) -> web.StreamResponse:
         services = self._services
         access.reported = True
-        task = services.running.enter(access.request_id)
-        try:
+        with services.running.request(access.request_id):
             with Departure(request, services.gateway.ticker) if asked.upload is not None else nullcontext():
                 relay = await services.gateway.pass_on(asked, route=request.path, key_id=access.caller.key_id)
             async with relay:
                 return await _relay(request, access, relay)
-        except asyncio.CancelledError:
-            error = services.running.ended(task)
-            if error is None:
-                raise
-            raise error from None
-        finally:
-            services.running.leave(task)
 
 
 async def _relay(request: web.Request, access: Access, relay: Relay) -> web.StreamResponse:

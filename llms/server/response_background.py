@@ -107,14 +107,7 @@ class Background:
     async def _relay(
         self, request: web.Request, access: Access, session: StreamSession, *, after: int
     ) -> web.StreamResponse:
-        services = self._services
-        events = EventStream(
-            request,
-            headers=access.headers,
-            heartbeat=services.config.defaults.heartbeat,
-            tasks=services.tasks,
-            ticker=services.gateway.ticker,
-        )
+        events = EventStream(request, access, self._services)
         try:
             async with aclosing(session.follow(after=after)) as found:
                 async for some in found:
@@ -124,10 +117,7 @@ class Background:
             await events.commit(session.headers)
             await events.done(b"")
         except LlmsError as error:
-            await events.settle()
-            if not events.committed:
-                raise
-            await events.done(error_event(error, number=after))
+            await events.fail(error, lambda failure: error_event(failure, number=after))
         finally:
             events.close()
         return events.response

@@ -59,40 +59,29 @@ class Upstream:
 
     async def _whole(self, row: StoredResponse, method: str, what: str, query: str) -> bytes:
         member = self._member(row)
-        member.enter()
         patience = member.row.timeouts.answer
         try:
-            async with asyncio.timeout(patience), aclosing(_ask(member, row, method, what, query)) as found:
-                return b"".join([piece async for piece in found])
+            with self._services.running.request(), member.used():
+                async with asyncio.timeout(patience), aclosing(_ask(member, row, method, what, query)) as found:
+                    return b"".join([piece async for piece in found])
         except TimeoutError:
             raise UpstreamTimeout(f"{row.provider}: no answer within {patience:g} s") from None
-        finally:
-            member.leave()
 
     async def _stream(self, request: web.Request, access: Access, row: StoredResponse) -> web.StreamResponse:
         member = self._member(row)
-        events = EventStream(
-            request,
-            headers={**access.headers, "x-llms-provider": row.provider},
-            heartbeat=member.row.heartbeat,
-            tasks=self._services.tasks,
-            ticker=self._services.gateway.ticker,
-        )
-        member.enter()
+        named = {"x-llms-provider": row.provider}
+        events = EventStream(request, access, self._services, headers=named, heartbeat=member.row.heartbeat)
         try:
-            async with aclosing(_ask(member, row, "GET", "", request.rel_url.raw_query_string)) as found:
-                while data := await _next(found, member):
-                    await events.commit()
-                    await events.write(data)
+            with self._services.running.request(access.request_id), member.used():
+                async with aclosing(_ask(member, row, "GET", "", request.rel_url.raw_query_string)) as found:
+                    while data := await _next(found, member):
+                        await events.commit()
+                        await events.write(data)
             await events.commit()
             await events.done(b"")
         except LlmsError as error:
-            await events.settle()
-            if not events.committed:
-                raise
-            await events.done(error_event(error, number=0))
+            await events.fail(error, lambda failure: error_event(failure, number=0))
         finally:
-            member.leave()
             events.close()
         return events.response
 
