@@ -41,10 +41,13 @@ class Background:
         answer = making.telling.response
 
         async def source(session: StreamSession) -> AsyncGenerator[bytes, None]:
-            yield queued
-            async with aclosing(making.events(session)) as events:
-                async for data in events:
-                    yield data
+            try:
+                yield queued
+                async with aclosing(making.events(session)) as events:
+                    async for data in events:
+                        yield data
+            finally:
+                making.let_go()
 
         session = self._services.streams.start(
             source, owner=access.caller.key_id, tell=making.telling.error, text_of=_no_text, outlives=True

@@ -37,10 +37,10 @@ class Upstream:
             return await self._stream(request, access, row)
         return await self._answer(access, row, "GET", "", request.rel_url.raw_query_string)
 
-    async def delete(self, row: StoredResponse) -> None:
+    async def delete(self, access: Access, row: StoredResponse) -> None:
         """Have the provider delete a response, unless it is gone there already."""
         try:
-            await self._whole(row, "DELETE", "", "")
+            await self._whole(access, row, "DELETE", "", "")
         except LlmsError as error:
             if error.http_status != _GONE:
                 raise
@@ -54,15 +54,18 @@ class Upstream:
         return await self._answer(access, row, "GET", "/input_items", request.rel_url.raw_query_string)
 
     async def _answer(self, access: Access, row: StoredResponse, method: str, what: str, query: str) -> WholeAnswer:
-        body = await self._whole(row, method, what, query)
+        body = await self._whole(access, row, method, what, query)
         return WholeAnswer(escape_separators(body), {**access.headers, "x-llms-provider": row.provider})
 
-    async def _whole(self, row: StoredResponse, method: str, what: str, query: str) -> bytes:
+    async def _whole(self, access: Access, row: StoredResponse, method: str, what: str, query: str) -> bytes:
         member = self._member(row)
         patience = member.row.timeouts.answer
         try:
             with self._services.running.request(), member.used():
-                async with asyncio.timeout(patience), aclosing(_ask(member, row, method, what, query)) as found:
+                async with (
+                    asyncio.timeout(patience),
+                    aclosing(_ask(member, row, method, what, query, access.hops)) as found,
+                ):
                     return b"".join([piece async for piece in found])
         except TimeoutError:
             raise UpstreamTimeout(f"{row.provider}: no answer within {patience:g} s") from None
@@ -73,7 +76,8 @@ class Upstream:
         events = EventStream(request, access, self._services, headers=named, heartbeat=member.row.heartbeat)
         try:
             with self._services.running.request(access.request_id), member.used():
-                async with aclosing(_ask(member, row, "GET", "", request.rel_url.raw_query_string)) as found:
+                query = request.rel_url.raw_query_string
+                async with aclosing(_ask(member, row, "GET", "", query, access.hops)) as found:
                     while data := await _next(found, member):
                         await events.commit()
                         await events.write(data)
@@ -105,6 +109,8 @@ async def _next(found: AsyncGenerator[bytes, None], member: Member) -> bytes:
         raise UpstreamTimeout(f"{member.row.name}: the upstream sent nothing for {patience:g} s") from None
 
 
-def _ask(member: Member, row: StoredResponse, method: str, what: str, query: str) -> AsyncGenerator[bytes, None]:
+def _ask(
+    member: Member, row: StoredResponse, method: str, what: str, query: str, hops: int
+) -> AsyncGenerator[bytes, None]:
     assert isinstance(member.provider, SupportsStoredResponses)
-    return member.provider.stored(method, f"responses/{row.id}{what}", query)
+    return member.provider.stored(method, f"responses/{row.id}{what}", query, hops=hops)

@@ -75,7 +75,7 @@ class Responses:
         row = await memory.get(response_id)
         self._background.forget(response_id, owner=access.caller.key_id)
         if row.provider:
-            await self._upstream.delete(row)
+            await self._upstream.delete(access, row)
         await memory.forget(response_id)
         return _answer({"id": response_id, "object": "response", "deleted": True}, access)
 

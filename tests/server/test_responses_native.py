@@ -177,6 +177,17 @@ models:
         assert upstream.chats[0].json["background"] is True
         assert all(seen.headers["authorization"] == "Bearer sk-planted-upstream-key" for seen in upstream.requests)
 
+    async def test_questions_about_it_count_their_hops(self, tmp_path: Path) -> None:
+        async with up(tmp_path) as (upstream, proxy, client):
+            upstream.script(body(response("queued", background=True)))
+            await client.responses.create(model="m", input="hi", background=True)
+            upstream.script(body(response("in_progress", background=True)))
+            found = await read(proxy, f"{PATH}/{ID}", x_llms_hops="2")
+            lost = await read(proxy, f"{PATH}/{ID}", x_llms_hops="4")
+
+        assert (found.status, upstream.requests[-1].headers["x-llms-hops"]) == (200, "3")
+        assert (lost.status, lost.error["code"]) == (508, "loop_detected")
+
     async def test_its_stream_goes_on(self, tmp_path: Path) -> None:
         async with up(tmp_path) as (upstream, _, client):
             upstream.script(body(response("queued", background=True)), stream(*STREAM[3:]))
