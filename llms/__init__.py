@@ -1,4 +1,4 @@
-"""llms: one local command that gives every OpenAI client a dependable stream from any model, cloud or local.
+"""llms: one local command that gives every OpenAI and Anthropic client a dependable stream from any model.
 
 What stands in `__all__` is what other packages may lean on. Each name is imported when it is first used.
 """

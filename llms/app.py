@@ -34,7 +34,7 @@ from llms.policies.sessions import Sessions
 from llms.protocol.errors import LlmsError
 from llms.protocol.events import Observer
 from llms.providers import discover
-from llms.providers._egress import http_session
+from llms.providers._http_session import http_session
 from llms.providers._pool import Pool
 from llms.providers.base import Resources
 from llms.routing.health import Health

@@ -69,7 +69,7 @@ def main() -> NoReturn:
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, "-V", "--version", prog_name="llms")
 def verbs() -> None:
-    """One local command that gives every OpenAI client a dependable stream from any model.
+    """One local command that gives every OpenAI and Anthropic client a dependable stream from any model.
 
     \b
     Start with:  llms serve

@@ -25,18 +25,16 @@ async def counted(route: Route, fleet: Fleet, request: ChatRequest) -> int | Non
         provider = member.provider
         if not isinstance(provider, SupportsCounting):
             continue
-        member.enter()
         try:
-            async with asyncio.timeout(_PATIENCE):
-                found = await provider.count_tokens(request.for_model(target.model))
+            with member.used():
+                async with asyncio.timeout(_PATIENCE):
+                    found = await provider.count_tokens(request.for_model(target.model))
         except UpstreamRejected as error:
             if error.http_status == 400:
                 raise
             continue
         except (LlmsError, TimeoutError):
             continue
-        finally:
-            member.leave()
         if found is not None:
             return found
     return None

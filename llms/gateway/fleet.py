@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
 
@@ -98,6 +99,15 @@ class Member:
         self.running -= 1
         if self._idle is not None and not self.running:
             self._idle.set()
+
+    @contextmanager
+    def used(self) -> Generator[None, None, None]:
+        """Count a user in for as long as this lasts."""
+        self.enter()
+        try:
+            yield
+        finally:
+            self.leave()
 
     async def retire(self) -> None:
         """Wait for the last user to leave, then close; at once when this task is cancelled."""

@@ -21,9 +21,10 @@ class StoredResponses:
         self._settings = settings
         self._head = head
 
-    async def ask(self, method: str, path: str, query: str) -> AsyncGenerator[bytes, None]:
+    async def ask(self, method: str, path: str, query: str, *, hops: int) -> AsyncGenerator[bytes, None]:
         """Yield a body as one piece, or the whole events of a stream as they come; raise an LlmsError."""
-        async with self._endpoint.request(b"%bx-llms-hops: 1\r\n" % self._head(method, path, query)) as response:
+        head = b"%bx-llms-hops: %d\r\n" % (self._head(method, path, query), hops + 1)
+        async with self._endpoint.request(head) as response:
             if response.status != 200:
                 raise await self._endpoint.refuse(response)
             if not response.streams(asked=False):

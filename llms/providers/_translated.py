@@ -17,6 +17,11 @@ class Reader(Protocol):
     error: LlmsError | None
     """Why the answer ended early; the chunk that was returned last came before it."""
 
+    @property
+    def done(self) -> bool:
+        """Tell whether the answer is at its end, whatever follows it; False where only the body's end tells."""
+        ...
+
     def feed(self, data: bytes) -> Chunk | None:
         """Return what one read completed; None when it completed nothing."""
         ...
@@ -36,23 +41,24 @@ async def translated(
     reader_of: Callable[[str], Reader],
     *,
     stream: bool,
-    streams_as: str,
+    streams_as: str = "",
     id_header: str = "x-request-id",
 ) -> AsyncGenerator[Chunk, None]:
     """Ask, and yield the answer as it comes or as one chunk, whichever came.
 
     `reader_of` takes the upstream's id of the request, which `id_header` tells; `streams_as` is the media type of a
-    stream. With `stream=False` an answer is bounded even where it comes as a stream.
+    stream that is none of server-sent events. With `stream=False` an answer is bounded even where it comes as a stream.
     """
     response = await send()
     limit = endpoint.settings.max_answer
     try:
         upstream_id = request_id_of({"x-request-id": response.headers.get(id_header, "")}, endpoint.secrets)
         reader = reader_of(upstream_id)
-        is_stream = response.headers.get("content-type", "").lower().startswith(streams_as)
+        kind = response.headers.get("content-type", "").lower()
+        is_stream = kind.startswith(streams_as) if streams_as else response.streams(asked=stream)
         read = response.reader if stream else response.bounded(limit)
         data = b"-"
-        while data:
+        while data and not reader.done:
             if is_stream:
                 data = await read()
                 chunk = reader.feed(data) if data else reader.close()
@@ -64,6 +70,7 @@ async def translated(
                 yield chunk
             if reader.error is not None:
                 raise reader.error
+        await response.settle()
     except BROKEN as failure:
         raise response.broken(failure) from None
     finally:

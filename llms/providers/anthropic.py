@@ -11,17 +11,15 @@ from pydantic import Field, SecretStr
 
 from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo
-from llms.protocol.dialects.messages.answered import completion_of
 from llms.protocol.dialects.messages.asking import body_of
 from llms.protocol.dialects.messages.reader import MessagesReader
 from llms.protocol.errors import UpstreamProtocolError
-from llms.protocol.fold import unfold
 from llms.protocol.native import Original
-from llms.protocol.refusals import error_for_event, is_error, request_id_of
 from llms.providers._claude_facts import Facts, names_steering, unsteered
-from llms.providers._http import BROKEN, Endpoint, Response
+from llms.providers._http import Endpoint, Response
 from llms.providers._http_options import HttpOptions, secrets_of
 from llms.providers._native import NativeRelay
+from llms.providers._translated import translated
 from llms.providers.base import ProviderFactory, ProviderSettings, Relay, Resources
 
 _VERSION: Final = "2023-06-01"
@@ -87,14 +85,19 @@ class Anthropic:
         original = request.original
         if original is not None and self._native.speaks(original, request.model):
             return self._native.chat(request, original, stream=stream)
-        return self._chat(request, stream=stream)
+        return translated(
+            self._endpoint,
+            lambda: self._open(request, stream=stream),
+            lambda _: self._reader(stream=stream),
+            stream=stream,
+        )
 
     def relay(self, request: ChatRequest, relay: Relay) -> AsyncGenerator[Chunk, None]:
         """Return what `chat` does, but for the upstream's own events that are passed on as they arrive."""
         original = request.original
         if original is not None and self._native.speaks(original, request.model):
             return self._native.chat(request, original, stream=True, relay=relay)
-        return self._chat(request, stream=True)
+        return self.chat(request)
 
     async def count_tokens(self, request: ChatRequest) -> int | None:
         """Return what the upstream counts for a request of Messages."""
@@ -114,36 +117,14 @@ class Anthropic:
                 break
         return found
 
-    async def _chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Chunk, None]:
-        response = await self._open(request, stream=stream)
-        upstream_id = request_id_of(response.headers, self._endpoint.secrets)
-        try:
-            if not response.streams(asked=stream):
-                body = await response.whole(self._settings.max_answer)
-                yield self._whole(body, upstream_id, stream=stream)
-                return
-            reader = MessagesReader(
-                provider=self._settings.name,
-                max_event=self._settings.max_event,
-                created=int(self._now()),
-                secrets=self._endpoint.secrets,
-            )
-            read = response.reader if stream else response.bounded(self._settings.max_answer)
-            while not reader.done:
-                data = await read()
-                chunk = reader.feed(data) if data else reader.close()
-                if chunk is not None:
-                    chunk.upstream_request_id = upstream_id
-                    yield chunk
-                if reader.error is not None:
-                    raise reader.error
-                if not data:
-                    return
-            await response.settle()
-        except BROKEN as failure:
-            raise response.broken(failure) from None
-        finally:
-            response.close()
+    def _reader(self, *, stream: bool) -> MessagesReader:
+        return MessagesReader(
+            provider=self._settings.name,
+            max_event=self._settings.max_event,
+            created=int(self._now()),
+            secrets=self._endpoint.secrets,
+            stream=stream,
+        )
 
     async def _open(self, request: ChatRequest, *, stream: bool) -> Response:
         """Send the request; without temperature and its like where the model turns out to take none."""
@@ -166,17 +147,6 @@ class Anthropic:
                 raise error
             self._facts.refuses_steering(request.model)
             body = less
-
-    def _whole(self, body: bytes, upstream_id: str, *, stream: bool) -> Chunk:
-        item = self._endpoint.decode(body)
-        if is_error(item):
-            raise error_for_event(item, provider=self._settings.name, secrets=self._endpoint.secrets)
-        if not isinstance(item, dict) or not isinstance(item.get("content"), list):
-            raise UpstreamProtocolError(f"{self._settings.name}: the upstream's answer is no message")
-        completion = completion_of(item, created=int(self._now()))
-        chunk = Chunk(unfold(completion)) if stream else Chunk.of(completion)
-        chunk.upstream_request_id = upstream_id
-        return chunk
 
     async def _list(self, after: str) -> Mapping[str, Any]:
         query = f"limit={_PAGE}" + (f"&after_id={quote(after, safe='')}" if after else "")

@@ -153,8 +153,11 @@ class SupportsPassthrough(Protocol):
 class SupportsStoredResponses(Protocol):
     """A provider whose upstream keeps responses of its own."""
 
-    def stored(self, method: str, path: str, query: str) -> AsyncGenerator[bytes, None]:
-        """Yield the answer to `GET responses/{id}` and the like: one body, or whole events; raise an LlmsError."""
+    def stored(self, method: str, path: str, query: str, *, hops: int) -> AsyncGenerator[bytes, None]:
+        """Yield the answer to `GET responses/{id}` and the like: one body, or whole events; raise an LlmsError.
+
+        `hops` is how many `llms` nodes the question has passed.
+        """
         ...
 
 

@@ -110,9 +110,9 @@ class OpenAICompatible:
         """Tell whether a request can be sent as it stands."""
         return self._native is not None and self._native.speaks(original, model)
 
-    def stored(self, method: str, path: str, query: str) -> AsyncGenerator[bytes, None]:
+    def stored(self, method: str, path: str, query: str, *, hops: int) -> AsyncGenerator[bytes, None]:
         """Return what the upstream says of a response that it keeps."""
-        return self._stored.ask(method, path, query)
+        return self._stored.ask(method, path, query, hops=hops)
 
     def relay(self, request: ChatRequest, relay: Relay) -> AsyncGenerator[Chunk, None]:
         """Return the upstream's chunks but for those that are passed on as they arrive."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Final, final
 
@@ -64,19 +63,10 @@ class Chat:
         if "resumable" in wanted:
             return await self._resumable(request, access, chat, batched="batch" in wanted)
         access.reported = True
-        running = self._services.running
-        task = running.enter(access.request_id)
-        try:
+        with self._services.running.request(access.request_id) as task:
             if chat.stream:
                 return await self._stream(request, access, chat, task, batched="batch" in wanted)
             return await self._whole(request, access, chat)
-        except asyncio.CancelledError:
-            error = running.ended(task)
-            if error is None:
-                raise
-            raise error from None
-        finally:
-            running.leave(task)
 
     async def _resumable(
         self, request: web.Request, access: Access, chat: ChatRequest, *, batched: bool
@@ -104,32 +94,21 @@ class Chat:
         self, request: web.Request, access: Access, chat: ChatRequest, task: Task, *, batched: bool
     ) -> web.StreamResponse:
         services = self._services
-        events = EventStream(
-            request,
-            headers=access.headers,
-            heartbeat=services.config.defaults.heartbeat,
-            tasks=services.tasks,
-            ticker=services.gateway.ticker,
-            ping=self._ping,
-        )
+        events = EventStream(request, access, services, ping=self._ping)
         if chat.progress is not None:
             created = int(services.now())
             events.waiting = Waiting(chat.progress, request_id=chat.request_id, model=chat.model, created=created)
         telling = self._dialect.telling(chat)
         try:
-            answer = await services.gateway.chat(chat, route=request.path, key_id=access.caller.key_id)
-            async with answer:
-                if batched:
-                    await self._relay_batched(answer, events, telling)
-                else:
-                    await self._relay(answer, events, telling)
-        except asyncio.CancelledError:
-            error = services.running.ended(task)
-            if error is None:
-                raise
-            await _fail(events, error, telling)
+            with services.running.told(task):
+                answer = await services.gateway.chat(chat, route=request.path, key_id=access.caller.key_id)
+                async with answer:
+                    if batched:
+                        await self._relay_batched(answer, events, telling)
+                    else:
+                        await self._relay(answer, events, telling)
         except LlmsError as error:
-            await _fail(events, error, telling)
+            await events.fail(error, telling.error)
         finally:
             events.close()
         return events.response
@@ -173,12 +152,3 @@ def _sink(wire: Callable[[bytes], bytes] | None, events: EventStream) -> Callabl
         return pass_on(data if data.isascii() else wire(data))
 
     return sink
-
-
-async def _fail(events: EventStream, error: LlmsError, telling: Telling) -> None:
-    """Tell the client of a failure: with a status while it has none, as an event after."""
-    if not events.committed:
-        await events.settle()
-    if not events.committed:
-        raise error
-    await events.done(telling.error(error))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import final
 
 from aiohttp import web
@@ -30,14 +29,6 @@ class Embeddings:
         raw = await read_json(request, services)
         asked = parse_embeddings(raw, request_id=access.request_id, hops=access.hops)
         access.reported = True
-        task = services.running.enter(access.request_id)
-        try:
+        with services.running.request(access.request_id):
             found = await services.gateway.embed(asked, route=request.path, key_id=access.caller.key_id)
-        except asyncio.CancelledError:
-            error = services.running.ended(task)
-            if error is None:
-                raise
-            raise error from None
-        finally:
-            services.running.leave(task)
         return WholeAnswer(escape_separators(found.payload), {**access.headers, **routing_headers(found.exchange)})

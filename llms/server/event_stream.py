@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, final
 
 from aiohttp import HttpVersion11, web
 
+from llms.protocol.errors import LlmsError
 from llms.protocol.sse import PING
+from llms.server.access import Access
+from llms.server.services import Services
 from llms.streaming.progress import Waiting
-from llms.streaming.ticker import Ticker
-from llms.tasks import Tasks
 
 _HEADERS: Final = {
     "Content-Type": "text/event-stream",
@@ -19,6 +20,7 @@ _HEADERS: Final = {
     "Connection": "keep-alive",
     "X-Accel-Buffering": "no",
 }
+_NONE: Final[Mapping[str, str]] = {}
 STALL_SECONDS: Final = 300.0
 """A client that takes nothing for this long is cut."""
 
@@ -51,28 +53,30 @@ class EventStream:
     def __init__(
         self,
         request: web.Request,
+        access: Access,
+        services: Services,
         *,
-        headers: Mapping[str, str],
-        heartbeat: float,
-        tasks: Tasks,
-        ticker: Ticker,
+        headers: Mapping[str, str] = _NONE,
+        heartbeat: float | None = None,
         ping: bytes = PING,
     ) -> None:
-        """Start the silence at once: heartbeats, a `ping` each, come after every `heartbeat` seconds (0: never)."""
+        """Start the silence at once: heartbeats, a `ping` each, come after every `heartbeat` seconds (0: never).
+
+        Those of the defaults stand where nobody knows better; `headers` are sent beside those that every answer has.
+        """
         self._request = request
         self._ping = ping
-        self.heartbeat = heartbeat
-        self._ping = ping
-        self._tasks = tasks
-        ticker.add(self)
-        self._ticker = ticker
-        self._last = ticker.now
+        self.heartbeat = services.config.defaults.heartbeat if heartbeat is None else heartbeat
+        self._tasks = services.tasks
+        self._ticker = services.gateway.ticker
+        self._ticker.add(self)
+        self._last = self._ticker.now
         self._blocked = False
         self._backlog = 0
         self._beat: asyncio.Task[None] | None = None
         self.waiting: Waiting | None = None
         """Tells a client that asked for progress what goes on before the first chunk."""
-        self.response = _Response(headers={**_HEADERS, **headers})
+        self.response = _Response(headers={**_HEADERS, **access.headers, **headers})
         self._chunked = request.version >= HttpVersion11
         if not self._chunked:
             # Without chunks, only the end of the connection tells where the stream ends.
@@ -129,6 +133,14 @@ class EventStream:
         self._last = self._ticker.now
         self._blocked = True
         await self.response.write_eof(data)
+
+    async def fail(self, error: LlmsError, tell: Callable[[LlmsError], bytes]) -> None:
+        """Raise an error as long as the client has no status; after that `tell` it as the last event."""
+        if not self.committed:
+            await self.settle()
+        if not self.committed:
+            raise error
+        await self.done(tell(error))
 
     def close(self) -> None:
         """Watch no more."""

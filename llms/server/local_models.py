@@ -42,19 +42,8 @@ class LocalModels:
     async def load(self, request: web.Request, access: Access) -> web.Response:
         """Bring a model into memory; answer when it is there."""
         holder, model = holder_of(self._services, request.match_info["id"])
-        running = self._services.running
-        task = running.enter()
-        holder.member.enter()
-        try:
+        with self._services.running.request(), holder.member.used():
             await holder.provider.load(model)
-        except asyncio.CancelledError:
-            error = running.ended(task)
-            if error is None:
-                raise
-            raise error from None
-        finally:
-            holder.member.leave()
-            running.leave(task)
         return _json(row(holder.name, holder.state(model), None), access)
 
     async def unload(self, request: web.Request, access: Access) -> web.Response:

@@ -18,7 +18,6 @@ PASSED_ON: Final = (
     "images/variations",
     "moderations",
     "rerank",
-    "files",
 )
 """What is posted as JSON or as a form."""
 
@@ -27,12 +26,15 @@ def add_media_routes(route: Callable[[str, str, Handler], None], services: Servi
     """Fill it with `route(method, path, handler)`, below /v1 and without it; their code is imported when asked for."""
     completions = handler_of("completions.Completions.post", services)
     post = handler_of("passthrough.Passthrough.post", services)
-    file = handler_of("passthrough.Passthrough.file", services)
+    add_file = handler_of("files.Files.add", services)
+    files = handler_of("files.Files.list_all", services)
+    file = handler_of("files.Files.one", services)
     for v1 in ("/v1", ""):
         route("POST", f"{v1}/completions", completions)
         for path in PASSED_ON:
             route("POST", f"{v1}/{path}", post)
-        route("GET", f"{v1}/files", file)
+        route("POST", f"{v1}/files", add_file)
+        route("GET", f"{v1}/files", files)
         route("GET", f"{v1}/files/{{id}}", file)
         route("DELETE", f"{v1}/files/{{id}}", file)
         route("GET", f"{v1}/files/{{id}}/content", file)

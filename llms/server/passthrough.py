@@ -1,9 +1,9 @@
-"""Audio, images, moderations, rankings and files: handed to an upstream that has them, and its answer handed back."""
+"""Audio, images, moderations and rankings: handed to an upstream that has them, and its answer handed back."""
 
 from __future__ import annotations
 
 import asyncio
-import re
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Final, final
@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 from aiohttp import HttpVersion11, web
 
 from llms.gateway.passing_on import Relay
-from llms.protocol.errors import InvalidRequest, LlmsError, UnsupportedMediaType, excerpt
+from llms.protocol.errors import InvalidRequest, LlmsError, UnsupportedMediaType
 from llms.protocol.multipart import Form, boundary_of
 from llms.protocol.parse import parse_object
 from llms.protocol.passthrough import PassRequest
@@ -29,11 +29,12 @@ from llms.server.upload import FormUpload
 _FORM: Final = "multipart/form-data"
 _PROVIDER: Final = "provider"
 _HEADER: Final = "x-llms-provider"
-_FILE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,256}", re.ASCII)
 _LONGEST_MODEL: Final = 512
 _KEPT: Final = ("Content-Type", "Content-Disposition")
-_SAFE: Final = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
+SAFE: Final = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
 """What an upstream sends must not become a page of ours."""
+
+Tell = Callable[[Relay], Awaitable[web.StreamResponse]]
 
 
 @final
@@ -47,34 +48,29 @@ class Passthrough:
     async def post(self, request: web.Request, access: Access) -> web.StreamResponse:
         """Pass on a request with a body of JSON, or with a form."""
         if _kind(request) == _FORM:
-            return await self._answer(request, access, await self._form(request, access))
-        if request.path.endswith("/files"):
-            raise UnsupportedMediaType(f"Content-Type must be {_FORM}.")
+            return await self.answer(request, access, await self.form(request, access))
         fields = parse_object(await read_json(request, self._services))
         model = fields.get("model")
         if model is not None and not _is_model(model):
             raise InvalidRequest(f"`model` must be 1 to {_LONGEST_MODEL} printable characters.", param="model")
-        asked = self._request(request, access, model=model or "")
+        asked = self.request(request, access, model=model or "")
         asked = replace(asked, fields=fields, content_type="application/json")
-        return await self._answer(request, access, asked)
+        return await self.answer(request, access, asked)
 
-    async def file(self, request: web.Request, access: Access) -> web.StreamResponse:
-        """Pass on a request about files that has no body."""
-        name = request.match_info.get("id", "file")
-        if not _FILE_ID.fullmatch(name) or not name.strip("."):
-            raise InvalidRequest(f"{excerpt(name)!r} is no id of a file.", param="id")
-        return await self._answer(request, access, self._request(request, access))
-
-    async def _form(self, request: web.Request, access: Access) -> PassRequest:
+    async def form(self, request: web.Request, access: Access) -> PassRequest:
+        """Return the request of a client that sends a form, as far as its model; raise an LlmsError."""
+        if _kind(request) != _FORM:
+            raise UnsupportedMediaType(f"Content-Type must be {_FORM}.")
         server = self._services.config.server
         kind = request.headers["Content-Type"]
         boundary = boundary_of(kind)
         is_file = request.path.endswith("/files")
         upload = FormUpload(request, None if is_file else Form(boundary), limit=server.max_upload)
         model = await upload.begin(limit=server.max_body)
-        return replace(self._request(request, access, model=model), upload=upload, content_type=kind)
+        return replace(self.request(request, access, model=model), upload=upload, content_type=kind)
 
-    def _request(self, request: web.Request, access: Access, *, model: str = "") -> PassRequest:
+    def request(self, request: web.Request, access: Access, *, model: str = "") -> PassRequest:
+        """Return the request of a client, without its body."""
         query = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True)
         named = next((value for name, value in query if name == _PROVIDER), request.headers.get(_HEADER, ""))
         return PassRequest(
@@ -87,28 +83,23 @@ class Passthrough:
             request_id=access.request_id,
         )
 
-    async def _answer(self, request: web.Request, access: Access, asked: PassRequest) -> web.StreamResponse:
+    async def answer(
+        self, request: web.Request, access: Access, asked: PassRequest, *, tell: Tell | None = None
+    ) -> web.StreamResponse:
+        """Send a request on; `tell` makes the answer of the upstream's, which else goes back as it comes."""
         services = self._services
         access.reported = True
-        task = services.running.enter(access.request_id)
-        try:
+        with services.running.request(access.request_id):
             with Departure(request, services.gateway.ticker) if asked.upload is not None else nullcontext():
                 relay = await services.gateway.pass_on(asked, route=request.path, key_id=access.caller.key_id)
             async with relay:
-                return await _relay(request, access, relay)
-        except asyncio.CancelledError:
-            error = services.running.ended(task)
-            if error is None:
-                raise
-            raise error from None
-        finally:
-            services.running.leave(task)
+                return await (_relay(request, access, relay) if tell is None else tell(relay))
 
 
 async def _relay(request: web.Request, access: Access, relay: Relay) -> web.StreamResponse:
     told = relay.headers
     kept = {name: told[name.lower()] for name in _KEPT if name.lower() in told}
-    headers = {**kept, **_SAFE, **access.headers, **routing_headers(relay.exchange)}
+    headers = {**kept, **SAFE, **access.headers, **routing_headers(relay.exchange)}
     response = web.StreamResponse(status=relay.status, headers=headers)
     length = told.get("content-length", "")
     if length.isdigit() and not relay.is_stream and told.get("content-encoding", "identity") == "identity":

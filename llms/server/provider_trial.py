@@ -53,18 +53,8 @@ class ProviderTrial:
         member = services.gateway.fleet.members.get(name)
         if member is None:
             return _answer(name, {"ok": False, "milliseconds": 0, **_listed(None, entry.lacks), "chat": None}, access)
-        task = services.running.enter(access.request_id)
-        member.enter()
-        try:
+        with services.running.request(access.request_id), member.used():
             return _answer(name, await self._try(member, order, access), access)
-        except asyncio.CancelledError:
-            error = services.running.ended(task)
-            if error is None:
-                raise
-            raise error from None
-        finally:
-            member.leave()
-            services.running.leave(task)
 
     async def _try(self, member: Member, order: _Order, access: Access) -> dict[str, Any]:
         since = self._services.clock()

@@ -57,26 +57,15 @@ class Pull:
         """Answer events until the model is there; what fails before the first has its status."""
         services = self._services
         order = _order(await read_json(request, services, limit=_LONGEST))
-        task = services.running.enter()
-        events = EventStream(
-            request,
-            headers=access.headers,
-            heartbeat=services.config.defaults.heartbeat,
-            tasks=services.tasks,
-            ticker=services.gateway.ticker,
-        )
-        try:
-            await self._tell(order, events)
-        except asyncio.CancelledError:
-            error = services.running.ended(task)
-            if error is None:
-                raise
-            await _fail(events, error)
-        except LlmsError as error:
-            await _fail(events, error)
-        finally:
-            events.close()
-            services.running.leave(task)
+        events = EventStream(request, access, services)
+        with services.running.request() as task:
+            try:
+                with services.running.told(task):
+                    await self._tell(order, events)
+            except LlmsError as error:
+                await events.fail(error, lambda failure: encode(body(failure)))
+            finally:
+                events.close()
         return events.response
 
     async def _tell(self, order: Order, events: EventStream) -> None:
@@ -117,15 +106,6 @@ class Pull:
             if state.id.lower() == name.lower()
         ]
         return {"status": "done", "model": name, "id": ids[0] if ids else None, "size": pulled.model.size}
-
-
-async def _fail(events: EventStream, error: LlmsError) -> None:
-    """Tell of a failure: with a status while the client has none, as an event after."""
-    if not events.committed:
-        await events.settle()
-    if not events.committed:
-        raise error
-    await events.done(encode(body(error)))
 
 
 def _order(raw: bytes) -> Order:

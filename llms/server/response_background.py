@@ -41,10 +41,13 @@ class Background:
         answer = making.telling.response
 
         async def source(session: StreamSession) -> AsyncGenerator[bytes, None]:
-            yield queued
-            async with aclosing(making.events(session)) as events:
-                async for data in events:
-                    yield data
+            try:
+                yield queued
+                async with aclosing(making.events(session)) as events:
+                    async for data in events:
+                        yield data
+            finally:
+                making.let_go()
 
         session = self._services.streams.start(
             source, owner=access.caller.key_id, tell=making.telling.error, text_of=_no_text, outlives=True
@@ -107,14 +110,7 @@ class Background:
     async def _relay(
         self, request: web.Request, access: Access, session: StreamSession, *, after: int
     ) -> web.StreamResponse:
-        services = self._services
-        events = EventStream(
-            request,
-            headers=access.headers,
-            heartbeat=services.config.defaults.heartbeat,
-            tasks=services.tasks,
-            ticker=services.gateway.ticker,
-        )
+        events = EventStream(request, access, self._services)
         try:
             async with aclosing(session.follow(after=after)) as found:
                 async for some in found:
@@ -124,10 +120,7 @@ class Background:
             await events.commit(session.headers)
             await events.done(b"")
         except LlmsError as error:
-            await events.settle()
-            if not events.committed:
-                raise
-            await events.done(error_event(error, number=after))
+            await events.fail(error, lambda failure: error_event(failure, number=after))
         finally:
             events.close()
         return events.response

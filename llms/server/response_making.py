@@ -132,6 +132,11 @@ class Making:
         if self.keeps and self.telling.response is not None:
             self._memory.note(self._row())
 
+    def let_go(self) -> None:
+        """Hold no longer what was asked, which may be long, once the response is over and kept."""
+        self._asked = self._frame.asked = self._asked._replace(body={}, items=())
+        self._chat = self._chat._replace(body={}, raw=None, original=None)
+
     def _failed(self, error: LlmsError) -> bytes:
         """Return the events that tell of an error; raise it where nothing was told yet."""
         if self._last:

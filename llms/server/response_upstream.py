@@ -37,10 +37,10 @@ class Upstream:
             return await self._stream(request, access, row)
         return await self._answer(access, row, "GET", "", request.rel_url.raw_query_string)
 
-    async def delete(self, row: StoredResponse) -> None:
+    async def delete(self, access: Access, row: StoredResponse) -> None:
         """Have the provider delete a response, unless it is gone there already."""
         try:
-            await self._whole(row, "DELETE", "", "")
+            await self._whole(access, row, "DELETE", "", "")
         except LlmsError as error:
             if error.http_status != _GONE:
                 raise
@@ -54,45 +54,38 @@ class Upstream:
         return await self._answer(access, row, "GET", "/input_items", request.rel_url.raw_query_string)
 
     async def _answer(self, access: Access, row: StoredResponse, method: str, what: str, query: str) -> WholeAnswer:
-        body = await self._whole(row, method, what, query)
+        body = await self._whole(access, row, method, what, query)
         return WholeAnswer(escape_separators(body), {**access.headers, "x-llms-provider": row.provider})
 
-    async def _whole(self, row: StoredResponse, method: str, what: str, query: str) -> bytes:
+    async def _whole(self, access: Access, row: StoredResponse, method: str, what: str, query: str) -> bytes:
         member = self._member(row)
-        member.enter()
         patience = member.row.timeouts.answer
         try:
-            async with asyncio.timeout(patience), aclosing(_ask(member, row, method, what, query)) as found:
-                return b"".join([piece async for piece in found])
+            with self._services.running.request(), member.used():
+                async with (
+                    asyncio.timeout(patience),
+                    aclosing(_ask(member, row, method, what, query, access.hops)) as found,
+                ):
+                    return b"".join([piece async for piece in found])
         except TimeoutError:
             raise UpstreamTimeout(f"{row.provider}: no answer within {patience:g} s") from None
-        finally:
-            member.leave()
 
     async def _stream(self, request: web.Request, access: Access, row: StoredResponse) -> web.StreamResponse:
         member = self._member(row)
-        events = EventStream(
-            request,
-            headers={**access.headers, "x-llms-provider": row.provider},
-            heartbeat=member.row.heartbeat,
-            tasks=self._services.tasks,
-            ticker=self._services.gateway.ticker,
-        )
-        member.enter()
+        named = {"x-llms-provider": row.provider}
+        events = EventStream(request, access, self._services, headers=named, heartbeat=member.row.heartbeat)
         try:
-            async with aclosing(_ask(member, row, "GET", "", request.rel_url.raw_query_string)) as found:
-                while data := await _next(found, member):
-                    await events.commit()
-                    await events.write(data)
+            with self._services.running.request(access.request_id), member.used():
+                query = request.rel_url.raw_query_string
+                async with aclosing(_ask(member, row, "GET", "", query, access.hops)) as found:
+                    while data := await _next(found, member):
+                        await events.commit()
+                        await events.write(data)
             await events.commit()
             await events.done(b"")
         except LlmsError as error:
-            await events.settle()
-            if not events.committed:
-                raise
-            await events.done(error_event(error, number=0))
+            await events.fail(error, lambda failure: error_event(failure, number=0))
         finally:
-            member.leave()
             events.close()
         return events.response
 
@@ -116,6 +109,8 @@ async def _next(found: AsyncGenerator[bytes, None], member: Member) -> bytes:
         raise UpstreamTimeout(f"{member.row.name}: the upstream sent nothing for {patience:g} s") from None
 
 
-def _ask(member: Member, row: StoredResponse, method: str, what: str, query: str) -> AsyncGenerator[bytes, None]:
+def _ask(
+    member: Member, row: StoredResponse, method: str, what: str, query: str, hops: int
+) -> AsyncGenerator[bytes, None]:
     assert isinstance(member.provider, SupportsStoredResponses)
-    return member.provider.stored(method, f"responses/{row.id}{what}", query)
+    return member.provider.stored(method, f"responses/{row.id}{what}", query, hops=hops)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Mapping
 from contextlib import aclosing
@@ -76,7 +75,7 @@ class Responses:
         row = await memory.get(response_id)
         self._background.forget(response_id, owner=access.caller.key_id)
         if row.provider:
-            await self._upstream.delete(row)
+            await self._upstream.delete(access, row)
         await memory.forget(response_id)
         return _answer({"id": response_id, "object": "response", "deleted": True}, access)
 
@@ -101,28 +100,12 @@ class Responses:
         return Memory(self._services, owner=access.caller.key_id)
 
     async def _whole(self, access: Access, chat: ChatRequest, making: Making) -> WholeAnswer:
-        running = self._services.running
-        task = running.enter(chat.request_id)
-        try:
+        with self._services.running.request(chat.request_id):
             body, headers = await making.whole()
-        except asyncio.CancelledError:
-            error = running.ended(task)
-            if error is None:
-                raise
-            raise error from None
-        finally:
-            running.leave(task)
         return WholeAnswer(body, {**access.headers, **headers})
 
     async def _stream(self, request: web.Request, access: Access, making: Making) -> web.StreamResponse:
-        services = self._services
-        events = EventStream(
-            request,
-            headers=access.headers,
-            heartbeat=services.config.defaults.heartbeat,
-            tasks=services.tasks,
-            ticker=services.gateway.ticker,
-        )
+        events = EventStream(request, access, self._services)
         try:
             await _relay(making, events)
         finally:
@@ -155,10 +138,7 @@ async def _relay(making: Making, events: EventStream) -> None:
                 await events.write(data)
         await events.done(b"")
     except LlmsError as error:
-        await events.settle()
-        if not events.committed:
-            raise
-        await events.done(making.telling.error(error))
+        await events.fail(error, making.telling.error)
 
 
 def _answer(value: Any, access: Access) -> WholeAnswer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, contextmanager
 from typing import Final, final
@@ -49,15 +48,8 @@ def event_stream(
     request: web.Request, access: Access, session: StreamSession | RemoteSession, services: Services
 ) -> EventStream:
     """Return what writes a session to one reader."""
-    heartbeat = services.config.defaults.heartbeat if session.heartbeat is None else session.heartbeat
-    return EventStream(
-        request,
-        headers={**access.headers, STREAM_ID: session.id},
-        heartbeat=heartbeat,
-        tasks=services.tasks,
-        ticker=services.gateway.ticker,
-        ping=PING_AMONG_IDS,
-    )
+    named = {STREAM_ID: session.id}
+    return EventStream(request, access, services, headers=named, heartbeat=session.heartbeat, ping=PING_AMONG_IDS)
 
 
 async def relay(session: StreamSession | RemoteSession, events: EventStream, *, after: int) -> None:
@@ -73,10 +65,7 @@ async def relay(session: StreamSession | RemoteSession, events: EventStream, *, 
         await events.commit(session.headers)
         await events.done(b"")
     except LlmsError as error:
-        await events.settle()
-        if not events.committed:
-            raise
-        await events.done(b"id: %d\n%b" % session.tell(error, after=after))
+        await events.fail(error, lambda failure: b"id: %d\n%b" % session.tell(failure, after=after))
 
 
 @final
@@ -106,19 +95,10 @@ class Generation:
 
     async def run(self, session: StreamSession) -> AsyncGenerator[bytes, None]:
         """Yield the events of the answer; end with an error where the owner of the server ends it."""
-        running = self._services.running
-        task = running.enter(self._request_id)
-        try:
+        with self._services.running.request(self._request_id):
             async with aclosing(self._events(session)) as events:
                 async for data in events:
                     yield data
-        except asyncio.CancelledError:
-            error = running.ended(task)
-            if error is None:
-                raise
-            raise error from None
-        finally:
-            running.leave(task)
 
     async def _events(self, session: StreamSession) -> AsyncGenerator[bytes, None]:
         with self._waiting(session):

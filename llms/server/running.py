@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, final
 
 from llms.protocol.errors import LlmsError
@@ -24,6 +26,27 @@ class Running:
 
     def __len__(self) -> int:
         return len(self._tasks)
+
+    @contextmanager
+    def request(self, request_id: str = "") -> Generator[Task, None, None]:
+        """Count the current task in for as long as it works on a request; raise the LlmsError that ended it."""
+        task = self.enter(request_id)
+        try:
+            with self.told(task):
+                yield task
+        finally:
+            self.leave(task)
+
+    @contextmanager
+    def told(self, task: Task) -> Generator[None, None, None]:
+        """Raise the LlmsError in place of a cancellation that was ours, and leave that of a client as it is."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            error = self.ended(task)
+            if error is None:
+                raise
+            raise error from None
 
     def enter(self, request_id: str = "") -> Task:
         """Count the current task in, and return it; with the id of its request, it can be cancelled alone."""

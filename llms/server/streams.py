@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final, final
 
 from aiohttp import web
@@ -11,7 +10,7 @@ from llms.protocol import json
 from llms.protocol.chat import Usage
 from llms.protocol.dialects.chat import tell_error, text_of
 from llms.protocol.envelope import envelope
-from llms.protocol.errors import Cancelled, InvalidRequest, NotFound, excerpt
+from llms.protocol.errors import Cancelled, InvalidRequest, LlmsError, NotFound, excerpt
 from llms.protocol.sse import escape_separators
 from llms.server.access import Access
 from llms.server.event_stream import EventStream
@@ -84,18 +83,15 @@ class Streams:
             await relay(session, events, after=after)
             return
         running = self._services.running
-        task = running.enter()
-        try:
-            await relay(session, events, after=after)
-        except asyncio.CancelledError:
-            error = running.ended(task)
-            if error is None:
-                raise
-            if not events.committed:
-                raise error from None
-            await events.done(b"id: %d\n%b" % session.tell(error, after=session.sent, resumable=True))
-        finally:
-            running.leave(task)
+        with running.request() as task:
+            try:
+                with running.told(task):
+                    await relay(session, events, after=after)
+            except LlmsError as error:
+                await events.fail(
+                    error,
+                    lambda failure: b"id: %d\n%b" % session.tell(failure, after=session.sent, resumable=True),
+                )
 
     def _state(self, session: StreamSession) -> dict[str, Any]:
         mirror = self._services.streams.mirror

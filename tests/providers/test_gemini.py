@@ -127,6 +127,16 @@ class TestSignatures:
 
         assert (known.of("c0"), known.of("c1"), known.of("one more"), known.of("too long")) == ("s", None, "s", None)
 
+    def test_are_bounded_together(self) -> None:
+        known = Signatures()
+        for number in range(300):
+            known.keep(f"c{number}", "s" * 64_000)
+            known.keep("again", "s" * 64_000)
+
+        found = [number for number in range(300) if known.of(f"c{number}")]
+        assert found == list(range(170, 300))
+        assert known.of("again") is not None
+
 
 class TestFailures:
     @pytest.mark.parametrize("stream", [True, False])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import shutil
 import time
+import tracemalloc
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -265,6 +267,25 @@ class TestBackground:
             await seen.gone()
             with pytest.raises(openai.NotFoundError):
                 await client.responses.retrieve(made.id)
+
+    async def test_what_was_asked_is_not_held_when_it_is_over(self, tmp_path: Path) -> None:
+        async with up(tmp_path) as (upstream, proxy, _):
+            sessions = proxy.engine.services.streams
+            tracemalloc.start(1)
+            try:
+                for _ in range(16):
+                    upstream.script(text_stream("Hello"))
+                    assert (await post(proxy, input="long " * 100_000, background=True)).status == 200
+                    while any(session.status == "in_progress" for session in sessions.sessions):
+                        await asyncio.sleep(0.01)
+                upstream.requests.clear()
+                gc.collect()
+                held, _ = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+
+            assert [session.status for session in sessions.sessions] == ["completed"] * 16
+            assert held < 5_000_000
 
     async def test_one_that_is_not_in_the_background_cannot_be_cancelled(self, tmp_path: Path) -> None:
         async with up(tmp_path) as (_, _, client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator
@@ -15,7 +16,7 @@ from openai import AsyncOpenAI
 
 from llms.protocol.chat import Usage
 from llms.testing.answers import body
-from llms.testing.fake_upstream import FakeUpstream, close, cut, error, pause, reply, stall
+from llms.testing.fake_upstream import FakeUpstream, answer, close, cut, error, pause, reply, stall
 from llms.testing.responses import ID, STREAM, event, events, message, response, stream
 from tests.protocol.dialects.responses.order import events_of
 from tests.proxy import Proxy, RawClient, Reply, ask, one_upstream, serving
@@ -177,6 +178,17 @@ models:
         assert upstream.chats[0].json["background"] is True
         assert all(seen.headers["authorization"] == "Bearer sk-planted-upstream-key" for seen in upstream.requests)
 
+    async def test_questions_about_it_count_their_hops(self, tmp_path: Path) -> None:
+        async with up(tmp_path) as (upstream, proxy, client):
+            upstream.script(body(response("queued", background=True)))
+            await client.responses.create(model="m", input="hi", background=True)
+            upstream.script(body(response("in_progress", background=True)))
+            found = await read(proxy, f"{PATH}/{ID}", x_llms_hops="2")
+            lost = await read(proxy, f"{PATH}/{ID}", x_llms_hops="4")
+
+        assert (found.status, upstream.requests[-1].headers["x-llms-hops"]) == (200, "3")
+        assert (lost.status, lost.error["code"]) == (508, "loop_detected")
+
     async def test_its_stream_goes_on(self, tmp_path: Path) -> None:
         async with up(tmp_path) as (upstream, _, client):
             upstream.script(body(response("queued", background=True)), stream(*STREAM[3:]))
@@ -194,6 +206,20 @@ models:
             got = await read(proxy, f"{PATH}/{ID}?stream=true")
 
         assert events_of(got.body)[-1]["type"] == "error"
+
+    @pytest.mark.parametrize("query", ["", "?stream=true"])
+    async def test_a_server_that_stops_ends_what_is_asked_of_its_keeper(self, tmp_path: Path, query: str) -> None:
+        async with up(tmp_path) as (upstream, proxy, _):
+            upstream.script(body(response("queued", background=True)), answer(stall()))
+            await post(proxy, background=True)
+            asking = asyncio.create_task(read(proxy, f"{PATH}/{ID}{query}"))
+            while len(proxy.engine.services.running) == 0:
+                await asyncio.sleep(0.01)
+            proxy.engine.interrupt()
+            async with asyncio.timeout(10):
+                got = await asking
+
+        assert (got.status, got.error["code"]) == (503, "server_stopping")
 
     async def test_others_find_nothing(self, tmp_path: Path) -> None:
         async with up(tmp_path, more=KEYS, key=BEARER.removeprefix("Bearer ")) as (upstream, proxy, client):

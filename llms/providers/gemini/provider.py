@@ -69,7 +69,6 @@ class Gemini:
             lambda: self._send(request, stream=stream),
             lambda _: self._reader(request),
             stream=stream,
-            streams_as="text/event-stream",
         )
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import ClassVar, final
 
 from llms.protocol import json
 from llms.protocol.chat import Chunk, ChunkObject
@@ -17,6 +17,8 @@ class AnswerReader:
     """Translate frames as they come. After a feed, `error` holds why the answer ended early."""
 
     __slots__ = ("_answer", "_frames", "_provider", "_secrets", "_skipped", "error")
+    done: ClassVar[bool] = False
+    """Only the end of the body tells the end of an answer."""
 
     def __init__(self, answer: Answer, *, provider: str, max_event: int, secrets: tuple[str, ...] = ()) -> None:
         """Take what translates, and the provider's name and secrets for messages; `max_event` is in bytes."""

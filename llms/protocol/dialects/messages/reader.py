@@ -7,11 +7,12 @@ from typing import Any, final
 
 from llms.protocol import json
 from llms.protocol.chat import Chunk, ChunkObject
-from llms.protocol.dialects.messages.answered import told_tokens
+from llms.protocol.dialects.messages.answered import completion_of, told_tokens
 from llms.protocol.dialects.messages.details import detail_of
 from llms.protocol.dialects.messages.words import FINISH_OF
 from llms.protocol.errors import LlmsError, UpstreamProtocolError
-from llms.protocol.refusals import error_for_event
+from llms.protocol.fold import unfold
+from llms.protocol.refusals import error_for_event, is_error
 from llms.protocol.sse import Decoder, Event, EventTooLong
 
 
@@ -20,12 +21,18 @@ class MessagesReader:
     """Translate each event; `error` and `done` are as those of a `ChunkReader`."""
 
     __slots__ = (
-        "_block", "_calls", "_decoder", "_head", "_made", "_provider", "_role", "_secrets", "_skipped", "_thoughts",
-        "_usage", "done", "error",
+        "_block", "_calls", "_decoder", "_head", "_made", "_provider", "_role", "_secrets", "_skipped", "_stream",
+        "_thoughts", "_usage", "done", "error",
     )  # fmt: skip
 
-    def __init__(self, *, provider: str, max_event: int, created: int, secrets: Collection[str] = ()) -> None:
-        """Take the provider's name and secrets for error messages; `created` is Unix seconds, `max_event` bytes."""
+    def __init__(
+        self, *, provider: str, max_event: int, created: int, secrets: Collection[str] = (), stream: bool = True
+    ) -> None:
+        """Take the provider's name and secrets for error messages; `created` is Unix seconds, `max_event` bytes.
+
+        Where a `stream` is wanted, a whole message is told as the chunks of one.
+        """
+        self._stream = stream
         self._decoder = Decoder(max_event=max_event)
         self._provider = provider
         self._secrets = secrets
@@ -54,6 +61,22 @@ class MessagesReader:
     def close(self) -> Chunk | None:
         """Return what the end of the body completed."""
         return None if self.done or self.error else self._chunk(self._decoder.close())
+
+    def whole(self, body: bytes) -> Chunk | None:
+        """Return a body that is a whole message."""
+        try:
+            item = json.loads(body)
+        except ValueError:
+            self.error = UpstreamProtocolError(f"{self._provider}: the upstream's answer is not JSON")
+            return None
+        if is_error(item):
+            self.error = error_for_event(item, provider=self._provider, secrets=self._secrets)
+            return None
+        if not isinstance(item, dict) or not isinstance(item.get("content"), list):
+            self.error = UpstreamProtocolError(f"{self._provider}: the upstream's answer is no message")
+            return None
+        completion = completion_of(item, created=self._head["created"])
+        return Chunk(unfold(completion)) if self._stream else Chunk.of(completion)
 
     def _chunk(self, events: list[Event]) -> Chunk | None:
         for name, data in events:
