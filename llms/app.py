@@ -241,6 +241,8 @@ class Engine:
     async def _close_members(self) -> None:
         for member in self.gateway.fleet.members.values():
             await member.close()
+        if self.gateway.fleet.sharing is not None:
+            await self.gateway.fleet.sharing.close()
 
     def _fleet(self) -> Fleet:
         return self.gateway.fleet

@@ -1,9 +1,10 @@
 """Floor 4: plan, try, commit at the first chunk. The only way from a request to an upstream."""
 
-from llms.gateway.answer import Answer, Whole
+from llms.gateway.answer import Whole
+from llms.gateway.answering import Answering
 from llms.gateway.embedding import Embedded
 from llms.gateway.fleet import Fleet, Member
 from llms.gateway.gateway import Gateway
 from llms.gateway.passing_on import Relay
 
-__all__ = ["Answer", "Embedded", "Fleet", "Gateway", "Member", "Relay", "Whole"]
+__all__ = ["Answering", "Embedded", "Fleet", "Gateway", "Member", "Relay", "Whole"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import structlog
 
@@ -16,6 +16,9 @@ from llms.protocol.errors import LlmsError, UpstreamError, UpstreamTimeout, Upst
 from llms.providers.base import NeedsBytes, Provider, Relay, SupportsClose, SupportsRelay, SupportsSlots
 from llms.routing.catalog import Catalog
 from llms.routing.planner import Planner
+
+if TYPE_CHECKING:
+    from llms.gateway.sharing import Sharing
 
 _log = structlog.get_logger()
 
@@ -143,3 +146,5 @@ class Fleet:
     members: Mapping[str, Member]
     catalog: Catalog
     planner: Planner
+    sharing: Sharing | None = None
+    """Has equal requests share an answer; None where no model's row asks for that."""

@@ -159,6 +159,8 @@ def _figures(figures: Figures) -> dict[str, Any]:
 
 def _cost(row: UsageRow, tariffs: Mapping[tuple[str, str], Sequence[tariff.Tariff]]) -> float | None:
     """Return what a request cost in US dollars; None where its price or its tokens are unknown."""
+    if row.usage_source in ("shared", "cached"):
+        return 0.0
     known = tariffs.get((row.provider, row.model), ())
     price = tariff.tariff_at(known, time=row.started, prompt_tokens=row.prompt_tokens)
     dollars = tariff.cost(

@@ -37,7 +37,7 @@ _SHORTEST: Final = 0.1
 _WRITES: Final = f"outcome = 'ok' AND stream AND duration - ttft >= {_SHORTEST}"
 _AGAIN: Final = "min(cached_tokens, prompt_tokens)"
 _COST: Final = (
-    "CASE WHEN input = 0 AND output = 0 THEN 0.0 WHEN usage_source != 'unknown' THEN"
+    "CASE WHEN input = 0 AND output = 0 OR usage_source IN ('shared', 'cached') THEN 0.0 WHEN usage_source != 'unknown' THEN"
     f" ((prompt_tokens - {_AGAIN}) * input + {_AGAIN} * coalesce(cached, input)"
     " + CASE completion_tokens WHEN 0 THEN 0 ELSE completion_tokens * output END) / 1e6 END"
 )

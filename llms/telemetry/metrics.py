@@ -66,6 +66,9 @@ class Metrics:
         cancelled = _counter(registry, "llms_cancelled_total", "Requests whose client left.", "stage")
         self._cancelled = {window: cancelled.labels(window) for window in get_args(Window)}
         self._truncated = _counter(registry, "llms_truncated_total", "Streams that an upstream ended too early.")
+        self._shared = _counter(registry, "llms_shared_total", "Requests that another one's answer was for, too.")
+        cache = _counter(registry, "llms_cache_total", "Requests whose answer may be kept, by whether it was.", "result")
+        self._cache = {result: cache.labels(result) for result in ("hit", "miss")}
 
     def _define_server(self, registry: CollectorRegistry) -> None:
         self._active = Gauge("llms_active_requests", "Requests under way.", registry=registry)
@@ -106,6 +109,10 @@ class Metrics:
             self._observe_tokens(event.usage)
         if event.stream and event.ttft is not None:
             self._observe_stream(event, event.ttft)
+        if event.usage.source == "shared":
+            self._shared.inc()
+        if event.cache:
+            self._cache[event.cache].inc()
         if event.retries:
             self._retries.inc(event.retries)
         if event.fallbacks:

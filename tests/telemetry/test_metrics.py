@@ -27,6 +27,8 @@ PROMISED = {
     "llms_fallbacks_total": ("counter", set()),
     "llms_cancelled_total": ("counter", {"stage"}),
     "llms_truncated_total": ("counter", set()),
+    "llms_shared_total": ("counter", set()),
+    "llms_cache_total": ("counter", {"result"}),
     "llms_resumed_total": ("counter", set()),
     "llms_provider_up": ("gauge", {"provider"}),
     "llms_overhead_seconds": ("histogram", {"component"}),
