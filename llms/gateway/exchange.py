@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import final
 
 from llms.protocol.chat import ChatRequest, Usage
@@ -142,3 +142,8 @@ class Exchange:
         if self.finished:
             return "ok", 200
         return "cancelled", 200 if committed else 499
+
+
+def streams_among(live: Collection[Exchange]) -> int:
+    """Return how many are streams."""
+    return sum(exchange.stream for exchange in live)

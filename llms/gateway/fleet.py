@@ -148,3 +148,10 @@ class Fleet:
     planner: Planner
     sharing: Sharing | None = None
     """Has equal requests share an answer; None where no model's row asks for that."""
+
+    async def close(self) -> None:
+        """Close every provider, and end what requests share."""
+        for member in self.members.values():
+            await member.close()
+        if self.sharing is not None:
+            await self.sharing.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from llms.protocol.errors import Cancelled, LlmsError, NotFound, RateLimited, ex
 from llms.stores.streams import StreamStore
 from llms.streaming.mirror import Mirror
 from llms.streaming.replay import Replay
+from llms.streaming.returning import Record, Returning
 from llms.streaming.session import Source, StreamSession
 from llms.tasks import Tasks
 
@@ -30,6 +32,8 @@ class _Held:
     counts: bool = True
     """It is one of its key's generations under way."""
     timer: asyncio.TimerHandle | None = None
+    record: Record | None = None
+    """Of one that its client may take up again."""
 
 
 @final
@@ -44,6 +48,7 @@ class StreamSessions:
         self._held: dict[str, _Held] = {}
         self._running: Counter[str] = Counter()
         self._used = 0
+        self.returning = Returning(time.monotonic)
         self.mirror: Mirror | None = None
         """Shows the sessions to other processes, where there is a store for that."""
 
@@ -67,7 +72,8 @@ class StreamSessions:
         self._check(owner, bounds)
         replay = Replay(bounds.buffer, text_of=text_of)
         session = StreamSession(self._new_id(), owner=owner, replay=replay, tell=tell, changed=self._changed)
-        self._held[session.id] = _Held(session, None if outlives else bounds.grace)
+        record = self.returning.begin() if mirrored else None
+        self._held[session.id] = _Held(session, None if outlives else bounds.grace, record=record)
         self._running[owner] += 1
         self._used += _COST
         session.run(source, self._tasks)
@@ -83,6 +89,12 @@ class StreamSessions:
             raise NotFound(f"There is no stream {excerpt(stream_id)!r}, or no longer.", param="id")
         self._wait(held.session)
         return held.session
+
+    def returned(self, session: StreamSession) -> None:
+        """Remember that a client took a session up again."""
+        held = self._held.get(session.id)
+        if held is not None and held.record is not None:
+            held.record.returned = True
 
     def hear(self, message: str) -> None:
         """Take a message of a process that serves one of our sessions: `read ID`, somebody reads it, or `cancel ID`."""
@@ -174,6 +186,8 @@ class StreamSessions:
         if held.counts:
             held.counts = False
             self._running[held.session.owner] -= 1
+            if held.record is not None:
+                held.record.completed = held.session.status == "completed"
 
     def _abandon(self, session: StreamSession, seconds: float) -> None:
         session.cancel(Cancelled(f"Nobody read the stream for {seconds:g} s."))
