@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from types import TracebackType
-from typing import Final, Self, final
+from typing import Self, final
 
 from llms.gateway.answer import Answer
 from llms.gateway.exchange import Exchange
@@ -13,15 +13,13 @@ from llms.protocol.chat import ChatRequest, Chunk, Usage
 from llms.protocol.errors import LlmsError
 from llms.streaming.progress import with_progress
 
-_NO_SHORT_CUT: Final = None
-
 
 @final
 class Joined:
     """Use it as `async with`; leaving stops the upstream where nobody else is there."""
 
     __slots__ = ("_answer", "_flight", "_generator", "_request", "exchange")
-    short_cut = _NO_SHORT_CUT
+    short_cut = None
 
     def __init__(self, flight: Flight, answer: Answer, *, request: ChatRequest, exchange: Exchange) -> None:
         """Take a flight that is committed, and whose member the request is already."""

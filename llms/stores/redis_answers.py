@@ -5,6 +5,7 @@ What ran out is still counted until it is the oldest of its shelf: a full shelf 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any, Final, final
 
@@ -87,11 +88,19 @@ class RedisAnswers:
             if not self._is_lost:
                 self._is_lost = True
                 _log.error("the store of answers is lost; nothing is kept until it is back", problem=str(problem))
+            _raise_cancelled()
             return None
         if self._is_lost:
             self._is_lost = False
             _log.info("the store of answers is back")
         return found
+
+
+def _raise_cancelled() -> None:
+    """Let no cancellation be lost: the client's short timeouts swallow one that comes in the same turn of the loop."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _prefix(shelf: str) -> str:

@@ -147,6 +147,15 @@ async def test_a_translated_answer_comes_again(proxy: Proxy, upstream: FakeUpstr
     assert all(b"five" in reply.body for reply in replies)
 
 
+async def test_a_response_that_is_not_stored_comes_again(proxy: Proxy, upstream: FakeUpstream) -> None:
+    body = {"model": "m", "input": "hi", "temperature": 0, "store": False}
+    asked = [{}, {}, {"Cache-Control": "no-cache"}]
+    replies = [await ask(proxy, body, path="/v1/responses", headers=headers) for headers in asked]
+    assert [reply.headers["x-llms-cache"] for reply in replies] == ["miss", "hit", "miss"]
+    assert len(upstream.chats) == 2
+    assert "x-llms-cache" not in (await ask(proxy, {**body, "store": True}, path="/v1/responses")).headers
+
+
 async def test_a_native_answer_comes_again_as_it_was(upstream: FakeUpstream) -> None:
     events = [
         b'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":3}}}\n\n',
