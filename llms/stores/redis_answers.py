@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, Final, final
 
 import structlog
@@ -47,8 +48,9 @@ end
 class RedisAnswers:
     """Keep answers in one Redis, under names that begin with `llms:`; while it is lost there are none."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, now: Callable[[], float] = time.time) -> None:
         """Take `redis://…` or `rediss://…`; connections are made when they are needed."""
+        self._now = now
         self._redis: Any = Redis.from_url(
             url,
             socket_timeout=_PATIENCE,
@@ -72,7 +74,7 @@ class RedisAnswers:
             return
         prefix = _prefix(shelf)
         keys = [prefix + key, f"{prefix}order", f"{prefix}sizes"]
-        given = [key, answer.size, max_size, round(ttl * 1000), time.time()]
+        given = [key, answer.size, max_size, round(ttl * 1000), self._now()]
         told = [_text(answer.provider), _text(answer.model), answer.body, answer.native]
         await self._reach(self._put(keys=keys, args=[*given, *told, prefix]))
 

@@ -40,7 +40,14 @@ class _Held:
 class StreamSessions:
     """Start, find and forget sessions; each is known by its id, and to its owner alone."""
 
-    def __init__(self, bounds: Callable[[], Resume], *, tasks: Tasks, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        bounds: Callable[[], Resume],
+        *,
+        tasks: Tasks,
+        new_id: Callable[[], str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Take the configuration in force whenever it counts; `new_id` makes names that nobody can guess."""
         self._bounds = bounds
         self._tasks = tasks
@@ -48,7 +55,7 @@ class StreamSessions:
         self._held: dict[str, _Held] = {}
         self._running: Counter[str] = Counter()
         self._used = 0
-        self.returning = Returning(time.monotonic)
+        self.returning = Returning(clock)
         self.mirror: Mirror | None = None
         """Shows the sessions to other processes, where there is a store for that."""
 

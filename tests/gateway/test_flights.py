@@ -376,3 +376,13 @@ async def test_nothing_is_shared_unless_a_row_says_so(upstream: FakeUpstream) ->
         assert proxy.engine.gateway.fleet.sharing is None
         await crowd(proxy, upstream, gate, same(), same())
         assert len(upstream.chats) == 2
+
+
+async def test_names_with_a_star_share_by_the_name_that_was_asked(upstream: FakeUpstream) -> None:
+    gate = asyncio.Event()
+    upstream.script(answer(wait(gate)).then(*text_stream(TEXT).steps))
+    text = shared(upstream).replace("  m: {targets: [up/real-model]", '  "m*": {targets: ["up/*"]')
+    async with serving(text) as proxy:
+        bodies = [same(model="m1"), same(model="m1"), same(model="m2"), same(model="up/m1")]
+        await crowd(proxy, upstream, gate, *bodies)
+        assert sorted(seen.json["model"] for seen in upstream.chats) == ["m1", "m1", "m2"]
