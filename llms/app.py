@@ -26,6 +26,7 @@ from llms.gateway import Fleet, Gateway
 from llms.gateway.assemble import assemble, dropped
 from llms.gateway.changes import Change, EnterKey, apply
 from llms.gateway.described import Described
+from llms.gateway.exchange import streams_among
 from llms.gateway.listing import Listing
 from llms.gateway.roster import Roster
 from llms.model_facts.table import Table, look_up
@@ -198,8 +199,10 @@ class Engine:
             self._observers.append(UsageRecorder(store.add))
             kept = open_response_store(lambda: self._roster.config.responses, data_dir=place)
             self.services.responses = await stack.enter_async_context(kept)
-            live = self.gateway.live
-            self._metrics.watch(active_requests=partial(len, live), queue_depth=self._queued, providers_up=self._up)
+            streams, live = partial(streams_among, self.gateway.live), partial(len, self.gateway.live)
+            self._metrics.watch(
+                active_requests=live, active_streams=streams, queue_depth=self._queued, providers_up=self._up
+            )
             self.services.streams.share(open_stream_store(config.stores.state))
             stack.push_async_callback(self.services.streams.close)
             stack.push_async_callback(self.tasks.close)
@@ -239,8 +242,7 @@ class Engine:
             self.tasks.spawn(member.retire(), name=f"retire {member.row.name}")
 
     async def _close_members(self) -> None:
-        for member in self.gateway.fleet.members.values():
-            await member.close()
+        await self.gateway.fleet.close()
 
     def _fleet(self) -> Fleet:
         return self.gateway.fleet

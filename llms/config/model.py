@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 from llms.config.names import StatePlace, TargetName, UsagePlace
 from llms.config.problems import Path
 from llms.config.units import Duration, Size
-from llms.config.values import Choice, Flag, Refusal, Secret, Text, Unbuilt, Whole
+from llms.config.values import Choice, Flag, Refusal, Secret, Text, Whole
 
 Strategy = Literal["ordered", "weighted", "round_robin", "least_busy", "fastest"]
 STRATEGIES: tuple[Strategy, ...] = ("ordered", "weighted", "round_robin", "least_busy", "fastest")
@@ -129,6 +129,13 @@ def _some_weight(targets: tuple[Target, ...]) -> tuple[Target, ...]:
     return targets
 
 
+class Cache(Section):
+    """How long answers are kept for the same request to be asked again, and how many."""
+
+    ttl: PositiveSeconds = Field(default=600.0, description="How long an answer is kept.")
+    max_size: Annotated[int, Size()] = Field(default=64 * 2**20, description="The most that is kept of the model's.")
+
+
 class ModelRow(Section):
     """A name that clients use, and what answers it."""
 
@@ -146,8 +153,10 @@ class ModelRow(Section):
     on_context_overflow: Annotated[str | None, TargetName(optional=True)] = Field(
         default=None, description="The target for requests that are too long for the others."
     )
-    single_flight: Annotated[bool, Unbuilt(False)] = False
-    cache: Annotated[None, Unbuilt()] = None
+    single_flight: Boolean = Field(
+        default=False, description="Equal requests at temperature 0 that run at once ask the upstream once."
+    )
+    cache: Cache | None = Field(default=None, description="Keep answers at temperature 0; null keeps none.")
 
 
 def _without_empty(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
-from typing import Final, NamedTuple, NoReturn, Self, final
+from typing import Any, Final, NamedTuple, NoReturn, Self, final
 
 from llms.gateway.exchange import Exchange
 from llms.gateway.lease import Lease, provider_error
@@ -86,6 +86,16 @@ class Answer:
     def usage(self) -> Usage | None:
         """Return the upstream's usage as far as it was told."""
         return self._conform.told
+
+    @property
+    def reported(self) -> Mapping[str, Any] | None:
+        """Return the same as the upstream wrote it, of an answer that is no other dialect's."""
+        return self._conform.usage if isinstance(self._conform, Conform) else None
+
+    @property
+    def finish(self) -> str | None:
+        """Return the finish reason, once there is one."""
+        return self._conform.finish
 
     @property
     def seconds(self) -> float:
@@ -174,7 +184,7 @@ class Answer:
         finally:
             self._lease.deadline.close()
             self.exchange.usage = self._conform.told or self.exchange.usage
-            self.exchange.finish_reason = self._conform.finish
+            self.exchange.finish_reason = self.finish
             try:
                 await self._lease.close()
             finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import structlog
 from pydantic import ValidationError
@@ -15,6 +16,10 @@ from llms.providers.base import ProviderSettings, Resources
 from llms.routing.catalog import Catalog, named
 from llms.routing.health import Health
 from llms.routing.planner import Planner
+from llms.stores import open_answer_store
+
+if TYPE_CHECKING:
+    from llms.gateway.sharing import Sharing
 
 _log = structlog.get_logger()
 
@@ -37,12 +42,24 @@ def assemble(
     for name, member in members.items():
         if member.listed is not None:
             catalog.set_list(name, member.listed)
-    return Fleet(config, members, catalog, Planner(health=health, rng=rng))
+    sharing = _sharing(config, resources, previous)
+    return Fleet(config, members, catalog, Planner(health=health, rng=rng), sharing)
 
 
 def dropped(previous: Fleet, current: Fleet) -> list[Member]:
     """Return the members that the current fleet does not use any more."""
     return [member for name, member in previous.members.items() if current.members.get(name) is not member]
+
+
+def _sharing(config: Config, resources: Resources, previous: Fleet | None) -> Sharing | None:
+    """Return what has requests share answers, once a row asks for it; it stays as long as the process."""
+    if previous is not None and previous.sharing is not None:
+        return previous.sharing
+    if not any(row.single_flight or row.cache for row in config.models.values()):
+        return None
+    from llms.gateway.sharing import Sharing
+
+    return Sharing(open_answer_store(config.stores.state, clock=resources.clock))
 
 
 def _build(row: ProviderRow, resources: Resources) -> Member:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import final
 
 from llms.protocol.chat import ChatRequest, Usage
 from llms.protocol.embeddings import EmbeddingRequest
 from llms.protocol.errors import LlmsError, UpstreamTruncated
-from llms.protocol.events import AttemptFailed, Observer, Outcome, RequestEnded, Window
+from llms.protocol.events import AttemptFailed, CacheResult, Observer, Outcome, RequestEnded, Window
 from llms.protocol.passthrough import PassRequest
 from llms.routing.retry import Kind
 
@@ -34,9 +34,12 @@ class Exchange:
     usage = Usage()
     error: LlmsError | None = None
     finished = False
+    hidden = False
+    """It is told in the accounts of other exchanges."""
     repeatable = True
     """Another attempt can ask for the same."""
     window: Window = "before_first_chunk"
+    cache: CacheResult = ""
     _ended = False
 
     def __init__(
@@ -99,6 +102,8 @@ class Exchange:
             return
         self._ended = True
         self._live.discard(self)
+        if self.hidden:
+            return
         outcome, status = self._outcome(committed)
         event = RequestEnded(
             request_id=self.request_id,
@@ -125,6 +130,7 @@ class Exchange:
             duration=self.elapsed(),
             upstream_request_id=self.upstream_request_id,
             overhead=self.overhead,
+            cache=self.cache,
         )
         for observe in self._observers:
             observe(event)
@@ -136,3 +142,8 @@ class Exchange:
         if self.finished:
             return "ok", 200
         return "cancelled", 200 if committed else 499
+
+
+def streams_among(live: Collection[Exchange]) -> int:
+    """Return how many are streams."""
+    return sum(exchange.stream for exchange in live)

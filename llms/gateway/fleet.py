@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import structlog
 
@@ -17,6 +17,9 @@ from llms.protocol.errors import LlmsError, UpstreamError, UpstreamTimeout, Upst
 from llms.providers.base import NeedsBytes, Provider, Relay, SupportsClose, SupportsRelay, SupportsSlots
 from llms.routing.catalog import Catalog
 from llms.routing.planner import Planner
+
+if TYPE_CHECKING:
+    from llms.gateway.sharing import Sharing
 
 _log = structlog.get_logger()
 
@@ -153,3 +156,12 @@ class Fleet:
     members: Mapping[str, Member]
     catalog: Catalog
     planner: Planner
+    sharing: Sharing | None = None
+    """Has equal requests share an answer; None where no model's row asks for that."""
+
+    async def close(self) -> None:
+        """Close every provider, and end what requests share."""
+        for member in self.members.values():
+            await member.close()
+        if self.sharing is not None:
+            await self.sharing.close()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, final
 import structlog
 
 from llms.gateway.answer import Answer, Whole
+from llms.gateway.answering import Answering
 from llms.gateway.attaching import Attaching
 from llms.gateway.exchange import Exchange
 from llms.gateway.fleet import Fleet, Member
@@ -75,46 +76,38 @@ class Gateway:
         self._refresh = refresh
         self._fetcher = fetcher
 
-    async def chat(self, request: ChatRequest, *, route: str, key_id: str = "") -> Answer:
+    def chat(self, request: ChatRequest, *, route: str, key_id: str = "") -> Coroutine[Any, Any, Answering]:
         """Return a committed stream; raise an LlmsError when no target gave a first chunk."""
-        exchange = self._exchange(request, route=route, key_id=key_id, stream=True)
+        if self.fleet.sharing is not None:
+            return self.fleet.sharing.chat(self, request, route=route, key_id=key_id)
+        return self.open(request, self.exchange(request, route=route, key_id=key_id, stream=True))
+
+    async def open(self, request: ChatRequest, exchange: Exchange) -> Answer:
+        """Do what `chat` does for one request alone, on an account of its own."""
+        narrow, prepare = speaking(request), self._attaching(request)
         try:
-            return await self._try(
-                request, exchange, commit, narrow=speaking(request), prepare=self._attaching(request)
-            )
+            return await self._try(request, exchange, commit, narrow=narrow, prepare=prepare)
         except BaseException as failure:
             exchange.failed(failure)
             raise
 
-    async def complete(self, request: ChatRequest, *, route: str, key_id: str = "") -> Whole:
+    def complete(self, request: ChatRequest, *, route: str, key_id: str = "") -> Coroutine[Any, Any, Whole]:
         """Return a whole answer; raise an LlmsError when no target gave one."""
-        exchange = self._exchange(request, route=route, key_id=key_id, stream=False)
-        exchange.window = "whole_answer"
-        try:
-            whole = await self._try(
-                request, exchange, collect, narrow=speaking(request), prepare=self._attaching(request)
-            )
-        except BaseException as failure:
-            exchange.failed(failure)
-            raise
-        exchange.finished = True
-        exchange.end(committed=True)
-        return whole
+        if self.fleet.sharing is not None:
+            return self.fleet.sharing.complete(self, request, route=route, key_id=key_id)
+        return self.collect(request, self.exchange(request, route=route, key_id=key_id, stream=False))
+
+    def collect(self, request: ChatRequest, exchange: Exchange) -> Coroutine[Any, Any, Whole]:
+        """Do what `complete` does for one request alone, on an account of its own."""
+        narrow, prepare = speaking(request), self._attaching(request)
+        return self._finish(exchange, self._try(request, exchange, collect, narrow=narrow, prepare=prepare))
 
     async def embed(self, request: EmbeddingRequest, *, route: str, key_id: str = "") -> Embedded:
         """Return vectors as the client asked for them; raise an LlmsError when no target gave any."""
         from llms.gateway.embedding import able, embed
 
-        exchange = self._exchange(request, route=route, key_id=key_id, stream=False)
-        exchange.window = "whole_answer"
-        try:
-            embedded = await self._try(request, exchange, embed, narrow=able)
-        except BaseException as failure:
-            exchange.failed(failure)
-            raise
-        exchange.finished = True
-        exchange.end(committed=True)
-        return embedded
+        exchange = self.exchange(request, route=route, key_id=key_id, stream=False)
+        return await self._finish(exchange, self._try(request, exchange, embed, narrow=able))
 
     async def count_tokens(self, request: ChatRequest) -> int | None:
         """Return how many tokens a request has; None where no provider of its model counts. Raise an LlmsError."""
@@ -126,7 +119,7 @@ class Gateway:
         """Return an answer whose head has come; raise an LlmsError when no target gave one."""
         from llms.gateway.passing_on import addressed, hand_on, passing
 
-        exchange = self._exchange(request, route=route, key_id=key_id, stream=False)
+        exchange = self.exchange(request, route=route, key_id=key_id, stream=False)
         exchange.window = "whole_answer"
         try:
             way = None if request.model else addressed(request, self.fleet)
@@ -149,7 +142,8 @@ class Gateway:
     def _attaching(self, request: ChatRequest) -> Prepare[ChatRequest]:
         return Attaching(request, self._fetcher).request_for
 
-    def _exchange(self, request: Request, *, route: str, key_id: str, stream: bool) -> Exchange:
+    def exchange(self, request: Request, *, route: str, key_id: str, stream: bool) -> Exchange:
+        """Begin the account of a request."""
         return Exchange(
             request,
             route=route,
@@ -160,6 +154,18 @@ class Gateway:
             observers=self._observers,
             live=self.live,
         )
+
+    async def _finish(self, exchange: Exchange, trying: Awaitable[T]) -> T:
+        """Wait for an answer that is whole, and end its account."""
+        exchange.window = "whole_answer"
+        try:
+            whole = await trying
+        except BaseException as failure:
+            exchange.failed(failure)
+            raise
+        exchange.finished = True
+        exchange.end(committed=True)
+        return whole
 
     async def _try(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from llms.gateway.answer import Answer
+from llms.gateway.answering import Answering
 from llms.gateway.exchange import Exchange
 from llms.gateway.gateway import Gateway
 from llms.protocol import json
@@ -38,7 +38,7 @@ def _chat(target: str, limit: dict[str, int], request_id: str) -> ChatRequest:
     return parse_chat(json.dumps(body), request_id=request_id)
 
 
-async def _hear(answer: Answer) -> Exchange:
+async def _hear(answer: Answering) -> Exchange:
     async with answer:
         async for _ in answer.chunks():
             pass

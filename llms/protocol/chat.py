@@ -43,6 +43,8 @@ class ChatRequest(NamedTuple):
     """Where to write how far the answer is; None unless the client wants to know."""
     original: Original | None = None
     """The request in the client's own dialect, where that is another one: for targets that speak it."""
+    cache_control: str = ""
+    """What the client says of answers that are kept: the header Cache-Control, where the server keeps any."""
 
     def for_model(self, model: str) -> ChatRequest:
         """Return the same request under the upstream's own model id."""
@@ -191,14 +193,20 @@ class Chunk:
         return f"Chunk({list(self.objects)!r})"
 
 
+UsageSource = Literal["reported", "estimated", "unknown", "shared", "cached"]
+
+
 class Usage(NamedTuple):
-    """Tokens of one request; `reported` by the upstream, `estimated` by us, or `unknown`: never mixed."""
+    """Tokens of one request; `reported` by the upstream, `estimated` by us, or `unknown`: never mixed.
+
+    None were spent on a request whose answer was `shared` with another one, or `cached`.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
-    source: Literal["reported", "estimated", "unknown"] = "unknown"
+    source: UsageSource = "unknown"
     written_tokens: int = 0
     """Tokens of the prompt that were put into the upstream's cache."""
 

@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple
 from llms.protocol.chat import Usage
 
 Outcome = Literal["ok", "error", "truncated", "cancelled"]
+CacheResult = Literal["", "hit", "miss"]
+"""Whether an answer was kept; empty where none are."""
 Window = Literal["queued", "before_first_chunk", "streaming", "whole_answer"]
 """Where a request stood when its client left."""
 
@@ -59,6 +61,7 @@ class RequestEnded(NamedTuple):
     upstream_request_id: str
     overhead: float = 0.0
     """Our own time before the first attempt was sent, waits in a queue left out."""
+    cache: CacheResult = ""
 
 
 class HttpEnded(NamedTuple):

@@ -83,7 +83,7 @@ class Catalog:
     def _find(self, name: str) -> Route | None:
         """Apply the rules in their order; None when nothing has this name."""
         if name in self._names:
-            return self._row(name, self._names[name], "name in models")
+            return self._row(name, self._names[name], "name in models", of=name)
         provider, _, model = name.partition("/")
         if model and provider in self._providers:
             return Route(name, (Target(provider, model),), "ordered", None, "provider/model")
@@ -92,12 +92,12 @@ class Catalog:
             return Route(name, (Target(owners[0], name),), "ordered", None, f"listed by {owners[0]}")
         for card in self._wildcards:
             if card.matches(name):
-                return self._row(name, card.filled(name), f'wildcard "{card.pattern}"')
+                return self._row(name, card.filled(name), f'wildcard "{card.pattern}"', of=card.pattern)
         if owners:
             raise ambiguous(name, owners)
         return None
 
-    def _row(self, name: str, row: Named, why: str) -> Route:
+    def _row(self, name: str, row: Named, why: str, *, of: str) -> Route:
         """Return the route of a row of `models:`, without the targets whose provider is not in use."""
         lacks = {target: self._lack(target) for target in row.targets}
         targets = tuple(target for target, lack in lacks.items() if not lack)
@@ -107,7 +107,7 @@ class Catalog:
         overflow = row.overflow
         if overflow is not None and (lack := self._lack(overflow)):
             left_out, overflow = (*left_out, (overflow, lack)), None
-        return Route(name, targets, row.strategy, overflow, why, left_out)
+        return Route(name, targets, row.strategy, overflow, why, left_out, of)
 
     def _lack(self, target: Target) -> str:
         """Return why a target's provider cannot be used; empty when it can."""

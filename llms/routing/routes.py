@@ -86,3 +86,5 @@ class Route:
     """Which rule answered: `name in models`, `provider/model`, `listed by openai`, `wildcard "gpt-4o*"`, ..."""
     left_out: tuple[tuple[Target, str], ...] = ()
     """Targets of the row that cannot be used at all, each with the reason."""
+    row: str = ""
+    """The name or the pattern in `models:`; empty where no row answered."""

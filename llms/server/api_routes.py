@@ -35,6 +35,8 @@ def add_api_routes(route: Callable[[str, str, Handler], None], services: Service
     route("GET", "/api/usage", later("usage_page.UsagePage.report"))
     route("GET", "/api/usage/requests", later("usage_page.UsagePage.rows"))
 
+    route("GET", "/api/analytics", later("analytics.Analytics.get"))
+
     route("GET", "/api/requests", later("live_requests.LiveRequests.list_all"))
     route("DELETE", "/api/requests/{id}", later("live_requests.LiveRequests.cancel"))
     route("GET", "/api/streams", later("live_streams.LiveStreams.list_all"))

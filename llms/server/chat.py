@@ -7,7 +7,7 @@ from typing import Final, final
 
 from aiohttp import web
 
-from llms.gateway import Answer
+from llms.gateway import Answering
 from llms.protocol.chat import ChatRequest, Chunk
 from llms.protocol.dialects import Dialect, Telling, TellsWire
 from llms.protocol.dialects.chat import ChatDialect
@@ -58,6 +58,8 @@ class Chat:
         chat = self._dialect.parse(raw, request_id=access.request_id, hops=access.hops, stream=stream)
         is_special = chat.stream and OPT_IN in request.headers and self._dialect.opt_in
         wanted = opted_in(request.headers.getall(OPT_IN)) if is_special else NOTHING
+        if self._services.gateway.fleet.sharing is not None:
+            chat = chat._replace(cache_control=request.headers.get("Cache-Control", ""))
         if "progress" in wanted:
             chat = chat._replace(progress=Progress.of(chat.body, clock=self._services.clock))
         if "resumable" in wanted:
@@ -113,7 +115,7 @@ class Chat:
             events.close()
         return events.response
 
-    async def _relay_batched(self, answer: Answer, events: EventStream, telling: Telling) -> None:
+    async def _relay_batched(self, answer: Answering, events: EventStream, telling: Telling) -> None:
         from llms.streaming.batching import in_batches
 
         async def send(chunk: Chunk) -> None:
@@ -127,7 +129,7 @@ class Chat:
         services = self._services
         await in_batches(answer.chunks(), send, batch=services.config.batch, tasks=services.tasks)
 
-    async def _relay(self, answer: Answer, events: EventStream, telling: Telling) -> None:
+    async def _relay(self, answer: Answering, events: EventStream, telling: Telling) -> None:
         events.heartbeat = answer.heartbeat
         await events.commit(routing_headers(answer.exchange))
         if answer.short_cut is not None and self._services.config.server.fast_path:

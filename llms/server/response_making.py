@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Final, Protocol, final
 
-from llms.gateway import Answer
+from llms.gateway import Answering
 from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Chunk
 from llms.protocol.dialects.responses.asked import Asked
@@ -98,7 +98,7 @@ class Making:
         finally:
             running.leave(task)
 
-    def _shorten(self, answer: Answer, send: Callable[[bytes], bool] | None) -> None:
+    def _shorten(self, answer: Answering, send: Callable[[bytes], bool] | None) -> None:
         """Let the upstream's own events go on without waking anybody, as long as only text comes."""
         short_cut = answer.short_cut
         if send is None or short_cut is None or not answer.native or not self._services.config.server.fast_path:
@@ -147,7 +147,7 @@ class Making:
         self.note()
         return events
 
-    async def _told(self, chunk: Chunk, answer: Answer) -> bytes:
+    async def _told(self, chunk: Chunk, answer: Answering) -> bytes:
         if chunk.native is not None:
             return self._passed(chunk.native.wire, answer)
         if chunk.final:
@@ -160,7 +160,7 @@ class Making:
             self.note()
         return data
 
-    def _passed(self, wire: bytes, answer: Answer) -> bytes:
+    def _passed(self, wire: bytes, answer: Answering) -> bytes:
         if not self._last and wire:
             first = next(iter(Decoder().feed(wire)), (b"", b"{}"))[1]
             self._remember(_response_in(first), answer.exchange.provider, answer.exchange.model)

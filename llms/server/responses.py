@@ -43,6 +43,8 @@ class Responses:
         asked = read(raw, response_id=f"resp_{secrets.token_hex(24)}")
         memory = self._memory(access)
         asked, chat = await planned(asked, memory, access, self._services)
+        if self._services.gateway.fleet.sharing is not None:
+            chat = chat._replace(cache_control=request.headers.get("Cache-Control", ""))
         making = Making(
             asked,
             chat,

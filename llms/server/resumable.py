@@ -8,7 +8,7 @@ from typing import Final, final
 
 from aiohttp import web
 
-from llms.gateway import Answer
+from llms.gateway import Answering
 from llms.protocol.chat import ChatRequest, Chunk
 from llms.protocol.dialects import Telling
 from llms.protocol.dialects.chat import text_of
@@ -119,7 +119,7 @@ class Generation:
             finally:
                 session.usage = answer.usage
 
-    def _shorten(self, answer: Answer, session: StreamSession) -> None:
+    def _shorten(self, answer: Answering, session: StreamSession) -> None:
         """Let what only repeats come to the readers without waking the generation."""
         wire, short_cut = self._wire, answer.short_cut
         if wire is None or short_cut is None or answer.native or not self._services.config.server.fast_path:
@@ -131,7 +131,7 @@ class Generation:
 
         short_cut.sink = sink
 
-    async def _append_batched(self, answer: Answer, session: StreamSession) -> None:
+    async def _append_batched(self, answer: Answering, session: StreamSession) -> None:
         from llms.streaming.batching import in_batches
 
         async def send(chunk: Chunk) -> None:
@@ -141,7 +141,7 @@ class Generation:
         batch = self._services.config.batch
         await in_batches(answer.chunks(), send, batch=batch, tasks=self._services.tasks)
 
-    def _told(self, chunk: Chunk, answer: Answer) -> bytes:
+    def _told(self, chunk: Chunk, answer: Answering) -> bytes:
         return self.telling.end(chunk, answer) if chunk.final else self.telling.chunk(chunk)
 
     @contextmanager

@@ -6,7 +6,7 @@ from llms.gateway.exchange import Exchange
 
 
 def routing_headers(exchange: Exchange) -> dict[str, str]:
-    """Return who answered and after how many attempts."""
+    """Return who answered and after how many attempts, or that the answer was kept."""
     headers = {
         "x-llms-provider": exchange.provider,
         "x-llms-model": exchange.model,
@@ -14,4 +14,6 @@ def routing_headers(exchange: Exchange) -> dict[str, str]:
     }
     if exchange.upstream_request_id:
         headers["x-llms-upstream-request-id"] = exchange.upstream_request_id
+    if exchange.cache:
+        headers["x-llms-cache"] = exchange.cache
     return headers

@@ -51,6 +51,8 @@ class Streams:
             events.close()
             if events.committed:
                 self._services.count_resumed()
+                if isinstance(session, StreamSession):
+                    self._services.streams.returned(session)
         return events.response
 
     async def delete(self, request: web.Request, access: Access) -> WholeAnswer:

@@ -49,24 +49,24 @@ class UsagePage:
 
     async def report(self, request: web.Request, access: Access) -> WholeAnswer:
         """Answer totals, a series in steps, and both for each group: `?from=&to=&step=&group=&only=`."""
-        self._require_rows()
+        require_rows(self._services)
         query = _query(request.query, now=self._services.now())
         async with self._reading:
             try:
                 query = await self._with_tariffs(query)
                 found = await self._services.usage.report(query)
             except UsageUnreadable as problem:
-                raise _unreadable(problem) from None
+                raise unreadable(problem) from None
         return WholeAnswer(await asyncio.to_thread(_encoded, found, query), access.headers)
 
     async def rows(self, request: web.Request, access: Access) -> WholeAnswer:
         """Answer single requests, the newest first: `?limit=&before=`."""
-        self._require_rows()
+        require_rows(self._services)
         limit, before = _page(request.query)
         try:
             found = await self._services.usage.page(limit=limit + 1, before=before)
         except UsageUnreadable as problem:
-            raise _unreadable(problem) from None
+            raise unreadable(problem) from None
         tariffs = await self._services.described.tariffs({(row.provider, row.model) for _, row in found})
         rows = [{"id": number, **row._asdict(), "cost": _cost(row, tariffs)} for number, row in found[:limit]]
         follows = rows[-1]["id"] if len(found) > limit else None
@@ -76,9 +76,11 @@ class UsagePage:
         asked = await self._services.usage.models(query)
         return replace(query, tariffs=await self._services.described.tariffs(asked))
 
-    def _require_rows(self) -> None:
-        if self._services.config.stores.usage == "none":
-            raise NotFound("No usage is kept here: stores.usage is none.", code="feature_absent")
+
+def require_rows(services: Services) -> None:
+    """Raise NotFound where no usage is kept."""
+    if services.config.stores.usage == "none":
+        raise NotFound("No usage is kept here: stores.usage is none.", code="feature_absent")
 
 
 def _query(given: Mapping[str, str], *, now: float) -> Query:
@@ -135,9 +137,9 @@ def _encoded(report: Report, query: Query) -> bytes:
     """Encode apart from the event loop: there may be twenty thousand points."""
     told: dict[str, Any] = {
         "object": "usage",
-        "from": _shown(query.start),
-        "to": _shown(query.end),
-        "step": _shown(query.step),
+        "from": shown(query.start),
+        "to": shown(query.end),
+        "step": shown(query.step),
         "group": query.group,
         "only": query.only,
         **_part(report.whole),
@@ -148,17 +150,19 @@ def _encoded(report: Report, query: Query) -> bytes:
 
 
 def _part(part: Part) -> dict[str, Any]:
-    series = [{"time": _shown(time), **_figures(figures)} for time, figures in part.series.items()]
+    series = [{"time": shown(time), **_figures(figures)} for time, figures in part.series.items()]
     return {"totals": _figures(part.totals), "series": series}
 
 
 def _figures(figures: Figures) -> dict[str, Any]:
     dollars = None if figures.cost is None else round(figures.cost, _CENTS)
-    return {name: _shown(getattr(figures, name)) for name in _FIGURES} | {"cost": dollars}
+    return {name: shown(getattr(figures, name)) for name in _FIGURES} | {"cost": dollars}
 
 
 def _cost(row: UsageRow, tariffs: Mapping[tuple[str, str], Sequence[tariff.Tariff]]) -> float | None:
     """Return what a request cost in US dollars; None where its price or its tokens are unknown."""
+    if row.usage_source in ("shared", "cached"):
+        return 0.0
     known = tariffs.get((row.provider, row.model), ())
     price = tariff.tariff_at(known, time=row.started, prompt_tokens=row.prompt_tokens)
     dollars = tariff.cost(
@@ -171,14 +175,15 @@ def _cost(row: UsageRow, tariffs: Mapping[tuple[str, str], Sequence[tariff.Tarif
     return None if dollars is None else round(dollars, _CENTS)
 
 
-def _shown(value: float | None) -> float | None:
+def shown(value: float | None) -> float | None:
     """Round to what means something; a whole number is shown as one."""
     if value is None or isinstance(value, int):
         return value
     return int(value) if value.is_integer() else round(value, 4)
 
 
-def _unreadable(problem: UsageUnreadable) -> LlmsError:
+def unreadable(problem: UsageUnreadable) -> LlmsError:
+    """Return what to tell of rows that cannot be read."""
     if isinstance(problem, UsageTooMuch):
         return InvalidRequest(f"That is too much to add up, {problem}: ask for a shorter time.", param="from")
     return LlmsError(f"The usage rows cannot be read: {problem}.", code="usage_unreadable", status=503)

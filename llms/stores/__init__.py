@@ -1,6 +1,6 @@
-"""Floor 2: where accounts, responses and shared streams are kept.
+"""Floor 2: where accounts, responses, shared streams and answers are kept.
 
-`base.py`, `responses.py` and `streams.py` are the seams, one file a kind; the functions here choose.
+`base.py`, `responses.py`, `streams.py` and `answers.py` are the seams, one file a kind; the functions here choose.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from llms.config.model import Responses
+    from llms.stores.answers import AnswerStore
     from llms.stores.base import UsageStore
     from llms.stores.responses import ResponseStore
     from llms.stores.sqlite_responses import SqliteResponses
@@ -42,6 +43,17 @@ def open_stream_store(place: str) -> StreamStore | None:
     from llms.stores.redis_streams import RedisStreams
 
     return RedisStreams(place)
+
+
+def open_answer_store(place: str, *, clock: Callable[[], float]) -> AnswerStore:
+    """Return the store of `stores.state` for whole answers: a Redis by its address, or this process's memory."""
+    if place == "memory":
+        from llms.stores.answers import MemoryAnswers
+
+        return MemoryAnswers(clock=clock)
+    from llms.stores.redis_answers import RedisAnswers
+
+    return RedisAnswers(place)
 
 
 @asynccontextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, final
 
+from llms.stores.stream_report import StreamFigures, StreamReport
 from llms.stores.usage_report import Query, Report
 
 
@@ -70,6 +72,9 @@ class UsageStore(Protocol):
     async def report(self, query: Query) -> Report:
         """Return what the rows of a time come to; raise UsageUnreadable."""
 
+    async def streams(self, *, end: float, spans: Sequence[float], steps: tuple[float, float]) -> StreamReport:
+        """Return how streams went, as `stream_report` does; raise UsageUnreadable."""
+
     async def close(self) -> None:
         """Store what was taken and let go of the files; waits some seconds at most."""
 
@@ -96,6 +101,10 @@ class NoUsage:
     async def report(self, query: Query) -> Report:
         """Return that there was nothing."""
         return Report()
+
+    async def streams(self, *, end: float, spans: Sequence[float], steps: tuple[float, float]) -> StreamReport:
+        """Return that there were none."""
+        return StreamReport(dict.fromkeys(spans, StreamFigures()))
 
     async def close(self) -> None:
         """Have nothing to do."""

@@ -17,6 +17,7 @@ import structlog
 
 from llms.stores import usage_report
 from llms.stores.base import UsageRow, UsageStore, UsageTooMuch, UsageUnreadable
+from llms.stores.stream_report import StreamReport, stream_report
 from llms.stores.usage_report import Query, Report
 
 T = TypeVar("T")
@@ -215,6 +216,10 @@ class SqliteUsage:
     async def report(self, query: Query) -> Report:
         """Return what the rows of a time come to; raise UsageUnreadable."""
         return await self._read_apart(lambda database: usage_report.report(database, query))
+
+    async def streams(self, *, end: float, spans: Sequence[float], steps: tuple[float, float]) -> StreamReport:
+        """Return how streams went, as `stream_report` does; raise UsageUnreadable."""
+        return await self._read_apart(lambda database: stream_report(database, end=end, spans=spans, steps=steps))
 
     async def _read_apart(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Read in a thread; whoever leaves ends the reading."""

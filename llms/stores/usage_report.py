@@ -6,13 +6,13 @@ least and the greatest value of the cell: exact where a cell holds one value, a 
 
 from __future__ import annotations
 
-import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, final
 
 from llms.protocol.tariff import Tariff
+from llms.stores.cells import Histogram, cell_of, joined, percentile
 
 Group = Literal["model", "provider", "key"]
 _NAMES: Final[Mapping[Group, str]] = {
@@ -31,13 +31,14 @@ _SLACK: Final = 3600.0
 """Seconds by which rows may be stored out of the order in which their requests ended."""
 _LONGEST: Final = 86_400.0
 """Seconds that a request may have run to be found in a time long gone."""
-_WHERE: Final = "id BETWEEN :first AND :last AND started >= :start AND started < :end"
+WHERE: Final = "id BETWEEN :first AND :last AND started >= :start AND started < :end"
 _SHORTEST: Final = 0.1
 """Seconds of writing from which on its speed means anything."""
-_WRITES: Final = f"outcome = 'ok' AND stream AND duration - ttft >= {_SHORTEST}"
+WRITES: Final = f"outcome = 'ok' AND stream AND duration - ttft >= {_SHORTEST}"
 _AGAIN: Final = "min(cached_tokens, prompt_tokens)"
 _COST: Final = (
-    "CASE WHEN input = 0 AND output = 0 THEN 0.0 WHEN usage_source != 'unknown' THEN"
+    "CASE WHEN input = 0 AND output = 0 OR usage_source IN ('shared', 'cached') THEN 0.0"
+    " WHEN usage_source != 'unknown' THEN"
     f" ((prompt_tokens - {_AGAIN}) * input + {_AGAIN} * coalesce(cached, input)"
     " + CASE completion_tokens WHEN 0 THEN 0 ELSE completion_tokens * output END) / 1e6 END"
 )
@@ -54,8 +55,8 @@ _SUMS: Final = (
     f"sum({_BILLED} AND {_COST} IS NULL)",
     f"count({_COST})",
     f"total({_COST})",
-    f"total(CASE WHEN {_WRITES} THEN completion_tokens END)",
-    f"total(CASE WHEN {_WRITES} THEN duration - ttft END)",
+    f"total(CASE WHEN {WRITES} THEN completion_tokens END)",
+    f"total(CASE WHEN {WRITES} THEN duration - ttft END)",
 )
 """In the order of `Figures`; then requests with a cost, their cost, tokens and seconds of writing.
 
@@ -74,8 +75,6 @@ _PRICED: Final = (
 _TTFT: Final = "CASE WHEN stream THEN ttft END"
 """Of a whole answer nobody sees a first token."""
 _DURATION: Final = "CASE WHEN outcome = 'ok' THEN duration END"
-_LEAST, _WIDTH, _CELLS = 0.001, 1.24, 64
-"""Cells of the histograms: the first ends at a millisecond, the last but one at ten minutes."""
 
 
 @final
@@ -143,7 +142,7 @@ def report(database: sqlite3.Connection, query: Query) -> Report:
     values = _values(database, query)
     _lay_out(database, query)
     name = _NAMES[query.group] if query.group is not None else "''"
-    where = f"{_WHERE} AND {name} = :only" if query.only is not None and query.group is not None else _WHERE
+    where = f"{WHERE} AND {name} = :only" if query.only is not None and query.group is not None else WHERE
     names = _most_used(database, name, where, values | {"most": query.most_groups})
     chosen = f"CASE WHEN {name} IN ({', '.join(f':g{at}' for at in range(len(names)))}) THEN {name} END"
     values |= {f"g{at}": each for at, each in enumerate(names)}
@@ -158,7 +157,7 @@ def report(database: sqlite3.Connection, query: Query) -> Report:
 
 def models(database: sqlite3.Connection, query: Query) -> list[tuple[str, str]]:
     """Return the models that were asked in a time, as providers and upstreams' ids; raise sqlite3.Error."""
-    statement = f"SELECT DISTINCT provider, model FROM requests WHERE {_WHERE} AND model != ''"  # noqa: S608
+    statement = f"SELECT DISTINCT provider, model FROM requests WHERE {WHERE} AND model != ''"  # noqa: S608
     return list(database.execute(statement, _values(database, query)))
 
 
@@ -172,28 +171,30 @@ def _lay_out(database: sqlite3.Connection, query: Query) -> None:
 
 def _values(database: sqlite3.Connection, query: Query) -> dict[str, object]:
     """Return the values of the statements, with the ids between which all rows of the time lie."""
-    first, newest = database.execute(f"{_ENDED} >= ?", (query.start - _SLACK,)).fetchone()
-    _, last = database.execute(f"{_ENDED} < ?", (query.end + _LONGEST,)).fetchone()
+    return {
+        **between(database, query.start, query.end),
+        "step": query.step,
+        "only": query.only,
+    }
+
+
+def between(database: sqlite3.Connection, start: float, end: float) -> dict[str, object]:
+    """Return the values of `WHERE`: a time, and the ids between which all its rows lie."""
+    first, newest = database.execute(f"{_ENDED} >= ?", (start - _SLACK,)).fetchone()
+    _, last = database.execute(f"{_ENDED} < ?", (end + _LONGEST,)).fetchone()
     if first is None:
         [newest] = database.execute("SELECT max(id) FROM requests").fetchone()
     return {
         "first": (first or newest or 0) - _STRETCH,
         "last": (last or 0) + _STRETCH,
-        "start": query.start,
-        "end": query.end,
-        "step": query.step,
-        "only": query.only,
+        "start": start,
+        "end": end,
     }
 
 
 def _most_used(database: sqlite3.Connection, name: str, where: str, values: Mapping[str, object]) -> list[str]:
     statement = f"SELECT {name}, count(*) FROM requests WHERE {where} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :most"  # noqa: S608
     return [each for each, _ in database.execute(statement, values)]
-
-
-_Cell = tuple[int, float, float]
-"""How many values, the least and the greatest."""
-_Histogram = dict[int, _Cell]
 
 
 @final
@@ -204,26 +205,22 @@ class _Tally:
 
     def __init__(self) -> None:
         self.sums: list[float] = [0] * len(_SUMS)
-        self.ttfts: _Histogram = {}
-        self.durations: _Histogram = {}
+        self.ttfts: Histogram = {}
+        self.durations: Histogram = {}
 
     def add(self, other: _Tally) -> None:
         self.sums = [one + more for one, more in zip(self.sums, other.sums, strict=True)]
         for mine, others in ((self.ttfts, other.ttfts), (self.durations, other.durations)):
             for place, cell in others.items():
                 known = mine.get(place)
-                mine[place] = cell if known is None else _joined(cell, known)
+                mine[place] = cell if known is None else joined(cell, known)
 
     def figures(self) -> Figures:
         *counts, priced, dollars, tokens, seconds = self.sums
-        times = [_percentile(cells, share) for cells in (self.ttfts, self.durations) for share in (0.5, 0.95)]
+        times = [percentile(cells, share) for cells in (self.ttfts, self.durations) for share in (0.5, 0.95)]
         speed = tokens / seconds if seconds and tokens else None
         values: list[Any] = [*map(int, counts), dollars if priced else None, *times, speed]
         return Figures(*values)
-
-
-def _joined(one: _Cell, other: _Cell) -> _Cell:
-    return one[0] + other[0], min(one[1], other[1]), max(one[2], other[2])
 
 
 _Place = tuple[str | None, int]
@@ -240,7 +237,7 @@ def _tallies(
         tally = tallies[group, step] = _Tally()
         tally.sums = sums
     for value, histogram in ((_TTFT, "ttfts"), (_DURATION, "durations")):
-        cells = f"{place}, {_cell_of('v')}, count(*), min(v), max(v)"
+        cells = f"{place}, {cell_of('v')}, count(*), min(v), max(v)"
         source = f"(SELECT *, {value} AS v FROM requests WHERE {where})"  # noqa: S608
         statement = f"SELECT {cells} FROM {source} WHERE v IS NOT NULL GROUP BY 1, 2, 3"  # noqa: S608
         for group, step, cell, *found in database.execute(statement, values):
@@ -256,32 +253,3 @@ def _part(tallies: Iterable[tuple[_Place, _Tally]], query: Query) -> Part:
         steps.setdefault(step, _Tally()).add(tally)
     series = {query.start + step * query.step: steps[step].figures() for step in sorted(steps)}
     return Part(totals.figures(), series)
-
-
-def _percentile(cells: _Histogram, share: float) -> float | None:
-    """Return the value that this share of all values does not exceed (nearest rank)."""
-    rank = math.ceil(share * sum(count for count, _, _ in cells.values()))
-    for place in sorted(cells):
-        count, least, greatest = cells[place]
-        if rank <= count:
-            return least + (greatest - least) * (rank - 1) / max(1, count - 1)
-        rank -= count
-    return None
-
-
-def _cell_of(value: str) -> str:
-    """Return SQL for the number of the cell that a value falls into: a tree of comparisons, as there is no log()."""
-    bounds = [_LEAST * _WIDTH**number for number in range(_CELLS - 1)]
-
-    def tree(low: int, high: int) -> Iterator[str]:
-        if low == high:
-            yield str(low)
-            return
-        middle = (low + high) // 2
-        yield f"CASE WHEN {value} < {bounds[middle]:.6g} THEN "
-        yield from tree(low, middle)
-        yield " ELSE "
-        yield from tree(middle + 1, high)
-        yield " END"
-
-    return "".join(tree(0, _CELLS - 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from llms.config.model import Resume
 from llms.protocol.errors import Cancelled, LlmsError, NotFound, RateLimited, excerpt
+from llms.streaming.returning import Record, Returning
 from llms.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -31,13 +33,22 @@ class _Held:
     counts: bool = True
     """It is one of its key's generations under way."""
     timer: asyncio.TimerHandle | None = None
+    record: Record | None = None
+    """Of one that its client may take up again."""
 
 
 @final
 class StreamSessions:
     """Start, find and forget sessions; each is known by its id, and to its owner alone."""
 
-    def __init__(self, bounds: Callable[[], Resume], *, tasks: Tasks, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        bounds: Callable[[], Resume],
+        *,
+        tasks: Tasks,
+        new_id: Callable[[], str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Take the configuration in force whenever it counts; `new_id` makes names that nobody can guess."""
         self._bounds = bounds
         self._tasks = tasks
@@ -45,6 +56,7 @@ class StreamSessions:
         self._held: dict[str, _Held] = {}
         self._running: Counter[str] = Counter()
         self._used = 0
+        self.returning = Returning(clock)
         self.mirror: Mirror | None = None
         """Shows the sessions to other processes, where there is a store for that."""
 
@@ -71,7 +83,8 @@ class StreamSessions:
         self._check(owner, bounds)
         replay = Replay(bounds.buffer, text_of=text_of)
         session = StreamSession(self._new_id(), owner=owner, replay=replay, tell=tell, changed=self._changed)
-        self._held[session.id] = _Held(session, None if outlives else bounds.grace)
+        record = self.returning.begin() if mirrored else None
+        self._held[session.id] = _Held(session, None if outlives else bounds.grace, record=record)
         self._running[owner] += 1
         self._used += _COST
         session.run(source, self._tasks)
@@ -87,6 +100,12 @@ class StreamSessions:
             raise NotFound(f"There is no stream {excerpt(stream_id)!r}, or no longer.", param="id")
         self._wait(held.session)
         return held.session
+
+    def returned(self, session: StreamSession) -> None:
+        """Remember that a client took a session up again."""
+        held = self._held.get(session.id)
+        if held is not None and held.record is not None:
+            held.record.returned = True
 
     def hear(self, message: str) -> None:
         """Take a message of a process that serves one of our sessions: `read ID`, somebody reads it, or `cancel ID`."""
@@ -180,6 +199,8 @@ class StreamSessions:
         if held.counts:
             held.counts = False
             self._running[held.session.owner] -= 1
+            if held.record is not None:
+                held.record.completed = held.session.status == "completed"
 
     def _abandon(self, session: StreamSession, seconds: float) -> None:
         session.cancel(Cancelled(f"Nobody read the stream for {seconds:g} s."))

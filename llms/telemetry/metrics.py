@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, generat
 
 from llms.protocol.chat import Usage
 from llms.protocol.errors import LlmsError
-from llms.protocol.events import Event, HttpEnded, RequestEnded, Window
+from llms.protocol.events import Event, HttpEnded, Outcome, RequestEnded, Window
 from llms.telemetry.histogram import Histogram
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -66,9 +66,15 @@ class Metrics:
         cancelled = _counter(registry, "llms_cancelled_total", "Requests whose client left.", "stage")
         self._cancelled = {window: cancelled.labels(window) for window in get_args(Window)}
         self._truncated = _counter(registry, "llms_truncated_total", "Streams that an upstream ended too early.")
+        ended = _counter(registry, "llms_streams_total", "Streams that ended.", "outcome")
+        self._ended = {outcome: ended.labels(outcome) for outcome in get_args(Outcome)}
+        self._shared = _counter(registry, "llms_shared_total", "Requests that another one's answer was for, too.")
+        cache = _counter(registry, "llms_cache_total", "Requests whose answer may be kept: was it?", "result")
+        self._cache = {result: cache.labels(result) for result in ("hit", "miss")}
 
     def _define_server(self, registry: CollectorRegistry) -> None:
         self._active = Gauge("llms_active_requests", "Requests under way.", registry=registry)
+        self._streams = Gauge("llms_active_streams", "Streams among them.", registry=registry)
         self._queued = Gauge("llms_queue_depth", "Requests that wait for a slot.", registry=registry)
         what = "1 when it could be built and, when last asked, told what it serves."
         self._up = Gauge("llms_provider_up", what, ["provider"], registry=registry)
@@ -81,11 +87,13 @@ class Metrics:
         self,
         *,
         active_requests: Callable[[], float],
+        active_streams: Callable[[], float],
         queue_depth: Callable[[], float],
         providers_up: Callable[[], Mapping[str, bool]],
     ) -> None:
         """Take the functions that tell the gauges' values; they are called for each exposition."""
         self._active.set_function(active_requests)
+        self._streams.set_function(active_streams)
         self._queued.set_function(queue_depth)
         self._providers_up = providers_up
 
@@ -104,8 +112,14 @@ class Metrics:
             self._before_upstream.observe(event.overhead)
         if event.usage.source == "reported":
             self._observe_tokens(event.usage)
+        if event.stream:
+            self._ended[event.outcome].inc()
         if event.stream and event.ttft is not None:
             self._observe_stream(event, event.ttft)
+        if event.usage.source == "shared":
+            self._shared.inc()
+        if event.cache:
+            self._cache[event.cache].inc()
         if event.retries:
             self._retries.inc(event.retries)
         if event.fallbacks:

@@ -115,14 +115,11 @@ CASES: dict[str, tuple[str, list[tuple[int, int, str, str]]]] = {
         ],
     ),
     "not built yet": (
-        "providers: {a: {type: openai}}\nstores: {state: 'redis:/h'}\ncluster: {}\nbudgets: {x: 1}\n"
-        "models: {m: {targets: [a/b], single_flight: true, cache: {ttl: 10m}}}\n",
+        "providers: {a: {type: openai}}\nstores: {state: 'redis:/h'}\ncluster: {}\nbudgets: {x: 1}\n",
         [
             (2, 17, "stores.state", "must be memory or the address of a Redis, write it like redis://localhost:6379/0"),
             (3, 1, "cluster", "not built yet, remove it"),
             (4, 1, "budgets", "not built yet, remove it"),
-            (5, 45, "models.m.single_flight", "not built yet, remove it"),
-            (5, 51, "models.m.cache", "not built yet, remove it"),
         ],
     ),
     "unset variable": (

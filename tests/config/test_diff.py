@@ -131,7 +131,7 @@ def test_each_change_is_one_line(example: str, read: Read) -> None:
         '"weight": 1}] -> [{"target": "openai/gpt-5.5", "weight": 1}]',
         "models.fast.strategy: weighted -> fastest",
         'models.new: added {"targets": [{"target": "openai/x", "weight": 1}], "strategy": "ordered", '
-        '"on_context_overflow": null}',
+        '"on_context_overflow": null, "single_flight":…',
     ]
 
 

@@ -135,8 +135,9 @@ REFUSED_TEXTS = [
     "models: {m: {targets: [{target: a/b, weight: 0}]}}",
     "models: {m: {targets: [{target: a/b, wieght: 1}]}}",
     "models: {m: {targets: [a/b], strategy: weightd}}",
-    "models: {m: {targets: [a/b], single_flight: true}}",
-    "models: {m: {targets: [a/b], cache: {ttl: 10m}}}",
+    "models: {m: {targets: [a/b], single_flight: often}}",
+    "models: {m: {targets: [a/b], cache: true}}",
+    "models: {m: {targets: [a/b], cache: {tll: 10m}}}",
     "models: {'a*b*': {targets: [a/b]}}",
     "models: {'a b': {targets: [a/b]}}",
     "keys: {required: maybe}",
@@ -175,7 +176,7 @@ def test_every_key_is_described_for_the_editor() -> None:
     schema = json_schema({})
     for name, definition in schema["$defs"].items():
         for key, described in definition.get("properties", {}).items():
-            is_plain = "$ref" not in described and key not in ("enabled", "single_flight", "cache")
+            is_plain = "$ref" not in described and key not in ("enabled", "cache")
             assert "description" in described or not is_plain, f"{name}.{key}"
 
 

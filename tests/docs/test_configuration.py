@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from llms.config.load import loads
-from llms.config.model import SECTIONS, Config, ModelRow, Target
+from llms.config.model import SECTIONS, Cache, Config, ModelRow, Target
 from llms.providers import registry
 from llms.providers.anthropic import Options as AnthropicOptions
 from llms.providers.azure import Options as AzureOptions
@@ -87,7 +87,10 @@ def test_every_key_of_a_name_and_of_a_target_is_documented() -> None:
     of_names = {row.key.removeprefix("models.NAME."): row for row in found if row.key.startswith("models.NAME.")}
     of_targets = {row.key: row for row in found if row.section == "models" and "." not in row.key}
 
+    of_cache = {key: of_names.pop(key) for key in [*of_names] if key.startswith("cache.")}
+
     _check_options(of_names, ModelRow, {"targets": ["a/b"]})
+    _check_options({key.removeprefix("cache."): row for key, row in of_cache.items()}, Cache, {})
     _check_options(of_targets, Target, {"target": "a/b"})
 
 

@@ -27,6 +27,10 @@ PROMISED = {
     "llms_fallbacks_total": ("counter", set()),
     "llms_cancelled_total": ("counter", {"stage"}),
     "llms_truncated_total": ("counter", set()),
+    "llms_streams_total": ("counter", {"outcome"}),
+    "llms_active_streams": ("gauge", set()),
+    "llms_shared_total": ("counter", set()),
+    "llms_cache_total": ("counter", {"result"}),
     "llms_resumed_total": ("counter", set()),
     "llms_provider_up": ("gauge", {"provider"}),
     "llms_overhead_seconds": ("histogram", {"component"}),
@@ -56,7 +60,12 @@ def busy(metrics: Metrics, ended: Make) -> None:
     metrics(ended())
     metrics(ended(outcome="error", status=502, error_code="upstream_unreachable"))
     metrics.observe_overhead("request", 0.0001)
-    metrics.watch(active_requests=lambda: 3, queue_depth=lambda: 2, providers_up=lambda: {"openai": True, "b": False})
+    metrics.watch(
+        active_requests=lambda: 3,
+        active_streams=lambda: 1,
+        queue_depth=lambda: 2,
+        providers_up=lambda: {"openai": True, "b": False},
+    )
 
 
 def test_names_kinds_and_labels_are_those_promised(metrics: Metrics, ended: Make) -> None:
@@ -180,14 +189,36 @@ def test_a_model_that_becomes_known_gets_its_own_label(ended: Make) -> None:
     assert value(metrics, "llms_requests_total", provider="openai", model="gpt-5.5", status="200") == 2
 
 
+def test_streams_are_counted_by_their_outcome(metrics: Metrics, ended: Make) -> None:
+    for each in (ended(stream=True), ended(stream=True, outcome="truncated"), ended(stream=False)):
+        metrics(each)
+    assert value(metrics, "llms_streams_total", outcome="ok") == 1
+    assert value(metrics, "llms_streams_total", outcome="truncated") == 1
+
+
+def test_shared_and_kept_answers_are_counted(metrics: Metrics, ended: Make) -> None:
+    metrics(ended(usage=Usage(source="shared")))
+    metrics(ended(usage=Usage(source="cached"), cache="hit"))
+    metrics(ended(cache="miss"))
+    assert value(metrics, "llms_shared_total") == 1
+    assert value(metrics, "llms_cache_total", result="hit") == 1
+    assert value(metrics, "llms_cache_total", result="miss") == 1
+
+
 def test_gauges_tell_the_present(metrics: Metrics) -> None:
     active, queued, up = [1], [5], {"openai": True, "groq": True}
-    metrics.watch(active_requests=lambda: active[0], queue_depth=lambda: queued[0], providers_up=lambda: up)
+    metrics.watch(
+        active_requests=lambda: active[0],
+        active_streams=lambda: active[0] - 1,
+        queue_depth=lambda: queued[0],
+        providers_up=lambda: up,
+    )
     assert value(metrics, "llms_active_requests") == 1
     active[0], queued[0] = 7, 0
     up.update(openai=False)
     del up["groq"]
     assert value(metrics, "llms_active_requests") == 7
+    assert value(metrics, "llms_active_streams") == 6
     assert value(metrics, "llms_queue_depth") == 0
     assert value(metrics, "llms_provider_up", provider="openai") == 0
     assert value(metrics, "llms_provider_up", provider="groq") is None

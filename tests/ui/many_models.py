@@ -84,9 +84,33 @@ async def pick(page: Page, words: str) -> None:
     await expect(page.locator(".picker")).to_have_count(0)
 
 
+STREAMS = {
+    "total_streams": 40,
+    "failed_streams": 1,
+    "cancelled_streams": 2,
+    "average_duration": 4.2,
+    "average_tokens_per_stream": 180.5,
+    "error_rate": 0.025,
+    "reconnection_rate": 0.1,
+    "recovery_rate": None,
+    "ttft": {"p50": 0.3, "p90": 0.6, "p99": 1.1},
+    "tokens_per_second": {"p50": 61, "p90": 40.5, "p99": 22},
+}
+ANALYTICS = {
+    "object": "analytics",
+    "to": 1795219200,
+    "active_streams": 1,
+    "windows": [{"window": name, **STREAMS} for name in ("1h", "24h", "7d")],
+    "step": 3600,
+    "series": [{"time": 1795215600, "total_streams": 40, "failed_streams": 1}],
+}
+
+
 async def tell_usage(route: Route) -> None:
     """Answer what the usage page asks for."""
     url = route.request.url
+    if "/analytics" in url:
+        return await route.fulfill(json=ANALYTICS)
     if "/requests" in url:
         live = "/api/requests" in url
         row_ = {**REQUEST, "id": "r1", "state": "writing", "elapsed": 3.2} if live else REQUEST

@@ -15,14 +15,18 @@ from tests.ui.talk import REFUSED
 
 async def test_usage_is_told_in_numbers_charts_and_tables(visit: Visit) -> None:
     async with many_models() as (proxy, _), visit(proxy) as page:
-        await page.route(re.compile(r"//[^/]+/api/(usage|requests)"), tell_usage)
+        await page.route(re.compile(r"//[^/]+/api/(usage|requests|analytics)"), tell_usage)
         await sidebar(page).get_by_role("link", name="Usage").click()
         await expect(page.locator(".stat-value")).to_have_text(["12", "3.9K", "$0.013", "250 ms", "48.5"])
-        await expect(page.locator(".chart canvas")).to_have_count(3)
+        await expect(page.locator(".chart canvas")).to_have_count(4)
         tokens = page.get_by_role("region", name="Tokens").first
         await tokens.locator("summary").click()
         await expect(tokens.locator("tbody tr")).to_have_count(2)
         await expect(tokens.locator("tbody tr").first.locator("td")).to_have_text(["900", "3K"])
+        streams = page.get_by_role("region", name="Streams", exact=True).first
+        await expect(streams.locator("tbody th")).to_have_text(["1 hour", "24 hours", "7 days"])
+        cells = ["40", "2.5%", "300 ms · 600 ms · 1.1 sec", "61 · 41 · 22", "4.2 sec", "181", "10%", "–"]
+        await expect(streams.locator("tbody tr").first.locator("td")).to_have_text(cells)
         models = page.get_by_role("region", name="By model").first
         await expect(models.locator("tbody th")).to_have_text(["up/big"])
         await page.get_by_role("button", name="Provider").click()

@@ -149,7 +149,7 @@ async def test_everybody_can_use_all_of_it(visit: Visit, axe: Axe, look: str) ->
     """No serious fault of accessibility, no violation of the policy, nothing off-origin, in any view."""
     async with many_models() as (proxy, _), visit(proxy, **LOOKS[look]) as page:
         await fill(page, SOME)
-        await page.route(re.compile(r"//[^/]+/api/(usage|requests)"), tell_usage)
+        await page.route(re.compile(r"//[^/]+/api/(usage|requests|analytics)"), tell_usage)
         await page.evaluate(
             "async () => store.updateThread('id-Beta', { folder: (await store.createFolder('Work')).id })"
         )

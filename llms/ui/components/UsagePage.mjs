@@ -8,6 +8,7 @@ import { withSheet } from "./lazy.mjs";
 import { Chart } from "./usage/Chart.mjs";
 import { GroupTable } from "./usage/GroupTable.mjs";
 import { Requests } from "./usage/Requests.mjs";
+import { Streams } from "./usage/Streams.mjs";
 import { RANGES, columnsOf, costOf, queryOf, tokensOf } from "./usage/figures.mjs";
 
 await Promise.all([withSheet("usage"), withSheet("../vendor/uplot")]);
@@ -66,6 +67,7 @@ function Report({ report, group }) {
       ${charts.map((chart) => html`<${Chart} key=${chart.title} step=${report.step} ...${chart} />`)}
       <${GroupTable} report=${report} group=${group} />
     </div>
+    <${Streams} />
     <${Requests} />`;
 }
 
