@@ -8,8 +8,6 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
-import structlog
-
 from llms.gateway.answer import Answer, Whole
 from llms.gateway.answering import Answering
 from llms.gateway.attaching import Attaching
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from llms.gateway.embedding import Embedded
     from llms.gateway.passing_on import Relay
 
-_log = structlog.get_logger()
 _LIST_PATIENCE = 5.0
 Request = ChatRequest | EmbeddingRequest | PassRequest
 R = TypeVar("R", ChatRequest, EmbeddingRequest, PassRequest)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import openai
 import pytest
 
-from llms.gateway import Answer
+from llms.gateway.answer import Answer
 from llms.protocol.chat import Chunk
 from llms.server.resumable import Generation
 from llms.testing.answers import chunk
