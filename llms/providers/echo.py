@@ -41,6 +41,7 @@ class Echo:
 
     async def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
         """Yield one chunk a word, then the finish reason and usage."""
+        _check(request)
         words = _words(_last_text(request))
         head = {
             "id": f"chatcmpl-{request.request_id or 'echo'}",
@@ -67,6 +68,17 @@ class Echo:
     async def models(self) -> Sequence[ModelInfo]:
         """List the configured names."""
         return [ModelInfo(name, owned_by=self._name) for name in self._options.models]
+
+
+def _check(request: ChatRequest) -> None:
+    """Refuse what nobody would get: a call that is forced, and an answer to something else than text."""
+    if request.body.get("tool_choice") not in (None, "auto", "none"):
+        raise InvalidRequest("`tool_choice` must be auto or none: echo calls no tools.", param="tool_choice")
+    content = (request.body.get("messages") or [{}])[-1].get("content")
+    for at, part in enumerate(content if isinstance(content, list) else ()):
+        if isinstance(part, dict) and part.get("type") not in ("text", "refusal", None):
+            where = f"messages[-1].content[{at}]"
+            raise InvalidRequest(f"`{where}` must be text: echo repeats text only.", param=where)
 
 
 def _choice(delta: dict[str, Any], finish_reason: str | None = None) -> ChunkObject:

@@ -1,0 +1,370 @@
+"""Plain readers and askers of each dialect that clients speak: what a few lines of anybody's program would do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from tests.matrix.facts import Call, Case, Facts, Failure, canonical
+
+Json = dict[str, Any]
+Event = tuple[str, Any]
+"""Name and decoded data; `[DONE]` as text."""
+
+
+class Client(Protocol):
+    """One dialect."""
+
+    name: str
+    path: str
+
+    def body(self, case: Case, model: str) -> Json:
+        """Return a request."""
+        ...
+
+    def again(self, case: Case, asked: Json, answer: Json, *, stored: bool) -> Json:
+        """Return the request with the results of tools; `stored` leaves the conversation to the server."""
+        ...
+
+    def fold(self, events: Sequence[Event]) -> Json:
+        """Return the whole answer that a stream adds up to."""
+        ...
+
+    def facts(self, answer: Json) -> Facts:
+        """Read a whole answer."""
+        ...
+
+    def failure(self, status: int, told: Any) -> Failure:
+        """Read an error: a body, or what the last event of a stream holds."""
+        ...
+
+    def broken(self, events: Sequence[Event]) -> Failure:
+        """Read a stream that ends with an error."""
+        ...
+
+
+def events_of(wire: bytes) -> list[Event]:
+    """Return the events of a stream, comments and pings left out."""
+    found: list[Event] = []
+    for frame in wire.decode().split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in frame.split("\n") if ": " in line and not line.startswith(":"))
+        if "data" in lines and lines.get("event") != "ping":
+            data = lines["data"]
+            found.append((lines.get("event", ""), data if data == "[DONE]" else json.loads(data)))
+    return found
+
+
+class Chat:
+    """OpenAI's chat completions, the dialect that all others are translated through."""
+
+    name, path = "chat completions", "/v1/chat/completions"
+
+    def body(self, case: Case, model: str) -> Json:
+        system = [{"role": "system", "content": case.system}] if case.system else []
+        content: Any = case.question
+        if case.image:
+            url = "data:" + case.image.replace(",", ";base64,")
+            content = [{"type": "text", "text": case.question}, {"type": "image_url", "image_url": {"url": url}}]
+        body: Json = {"model": model, "messages": [*system, {"role": "user", "content": content}], "max_tokens": 300}
+        if case.tools:
+            body["tools"] = [_function(tool) for tool in case.tools]
+            body |= {} if case.thinks else {"tool_choice": "required"}
+        if case.schema:
+            form = {"name": "city", "schema": case.schema, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
+        return body | ({"reasoning_effort": "low"} if case.thinks else {}) | _STEADY
+
+    def again(self, case: Case, asked: Json, answer: Json, *, stored: bool) -> Json:
+        said = answer["choices"][0]["message"]
+        results = [
+            {"role": "tool", "tool_call_id": call["id"], "content": text}
+            for call, text in zip(said["tool_calls"], case.results, strict=True)
+        ]
+        return {**asked, "messages": [*asked["messages"], said, *results], "tool_choice": "auto"}
+
+    def fold(self, events: Sequence[Event]) -> Json:
+        assert events[-1][1] == "[DONE]"
+        message: Json = {"role": "assistant", "content": ""}
+        calls: dict[int, Json] = {}
+        found: Json = {"usage": None}
+        for _, item in events[:-1]:
+            found["usage"] = item.get("usage") or found["usage"]
+            for choice in item["choices"]:
+                delta = choice["delta"]
+                message["content"] += delta.get("content") or ""
+                if thought := delta.get("reasoning_content"):
+                    message["reasoning_content"] = message.get("reasoning_content", "") + thought
+                if details := delta.get("reasoning_details"):
+                    message.setdefault("reasoning_details", []).extend(details)
+                for piece in delta.get("tool_calls") or ():
+                    _add_piece(calls, piece)
+                found["choices"] = [{"finish_reason": choice["finish_reason"], "message": message}]
+        if calls:
+            message["tool_calls"] = list(calls.values())
+        return found
+
+    def facts(self, answer: Json) -> Facts:
+        [choice] = answer["choices"]
+        said = choice["message"]
+        calls = [
+            Call(call["id"], call["function"]["name"], canonical(call["function"]["arguments"]))
+            for call in said.get("tool_calls") or ()
+        ]
+        stop = {"tool_calls": "calls"}.get(choice["finish_reason"], choice["finish_reason"])
+        thought = said.get("reasoning_content") or ""
+        return Facts(
+            said["content"] or "", thought, tuple(calls), stop, _usage(answer["usage"], "prompt", "completion")
+        )
+
+    def failure(self, status: int, told: Any) -> Failure:
+        error = told["error"]
+        assert error.keys() >= {"message", "type", "param", "code"}
+        return Failure(status, error["code"], error["message"])
+
+    def broken(self, events: Sequence[Event]) -> Failure:
+        *before, (_, last) = events
+        text = "".join(choice["delta"].get("content") or "" for _, item in before for choice in item["choices"])
+        return self.failure(200, last)._replace(before=text)
+
+
+class Messages:
+    """Anthropic's Messages."""
+
+    name, path = "Messages", "/v1/messages"
+
+    def body(self, case: Case, model: str) -> Json:
+        content: Any = case.question
+        if case.image:
+            media, data = case.image.split(",")
+            source = {"type": "base64", "media_type": media, "data": data}
+            content = [{"type": "text", "text": case.question}, {"type": "image", "source": source}]
+        body: Json = {"model": model, "max_tokens": 4000, "messages": [{"role": "user", "content": content}]}
+        if case.system:
+            body["system"] = case.system
+        if case.tools:
+            body["tools"] = [
+                {"name": tool["name"], "description": tool["description"], "input_schema": tool["schema"]}
+                for tool in case.tools
+            ]
+            body |= {} if case.thinks else {"tool_choice": {"type": "any"}}
+        if case.schema:
+            body["output_config"] = {"format": {"type": "json_schema", "schema": case.schema}}
+        if case.thinks:
+            return body | {"thinking": {"type": "enabled", "budget_tokens": 2048}}
+        return body | _STEADY
+
+    def again(self, case: Case, asked: Json, answer: Json, *, stored: bool) -> Json:
+        calls = [block for block in answer["content"] if block["type"] == "tool_use"]
+        results = [
+            {"type": "tool_result", "tool_use_id": call["id"], "content": text}
+            for call, text in zip(calls, case.results, strict=True)
+        ]
+        said = {"role": "assistant", "content": answer["content"]}
+        turns = [*asked["messages"], said, {"role": "user", "content": results}]
+        return {**asked, "messages": turns, "tool_choice": {"type": "auto"}}
+
+    def fold(self, events: Sequence[Event]) -> Json:
+        assert all(name == data["type"] for name, data in events)
+        assert (events[0][0], events[-1][0]) == ("message_start", "message_stop")
+        message: Json = events[0][1]["message"]
+        for name, event in events[1:]:
+            if name == "content_block_start":
+                assert event["index"] == len(message["content"])
+                message["content"].append({**event["content_block"], "input_json": ""})
+            elif name == "content_block_delta":
+                _grow(message["content"][event["index"]], event["delta"])
+            elif name == "message_delta":
+                message |= event["delta"]
+                message["usage"] |= event["usage"]
+        for block in message["content"]:
+            given = block.pop("input_json")
+            if block["type"] == "tool_use":
+                block["input"] = json.loads(given or "{}")
+        return message
+
+    def facts(self, answer: Json) -> Facts:
+        assert (answer["type"], answer["role"]) == ("message", "assistant")
+        blocks = answer["content"]
+        calls = [
+            Call(block["id"], block["name"], canonical(block["input"]))
+            for block in blocks
+            if block["type"] == "tool_use"
+        ]
+        stop = {"end_turn": "stop", "tool_use": "calls", "max_tokens": "length"}[answer["stop_reason"]]
+        usage = answer["usage"]
+        read = usage.get("cache_read_input_tokens", 0)
+        prompt = usage["input_tokens"] + read + usage.get("cache_creation_input_tokens", 0)
+        text, thought = _joined(blocks, "text"), _joined(blocks, "thinking")
+        return Facts(text, thought, tuple(calls), stop, (prompt, usage["output_tokens"], read))
+
+    def failure(self, status: int, told: Any) -> Failure:
+        assert told["type"] == "error"
+        return Failure(status, told["error"]["type"], told["error"]["message"])
+
+    def broken(self, events: Sequence[Event]) -> Failure:
+        *before, (name, last) = events
+        assert name == "error"
+        deltas = [event["delta"] for kind, event in before if kind == "content_block_delta"]
+        return self.failure(200, last)._replace(before="".join(delta.get("text", "") for delta in deltas))
+
+
+class Responses:
+    """OpenAI's Responses."""
+
+    name, path = "Responses", "/v1/responses"
+
+    def body(self, case: Case, model: str) -> Json:
+        given: Any = case.question
+        if case.image:
+            url = "data:" + case.image.replace(",", ";base64,")
+            parts = [{"type": "input_text", "text": case.question}, {"type": "input_image", "image_url": url}]
+            given = [{"role": "user", "content": parts}]
+        body: Json = {"model": model, "input": given, "max_output_tokens": 300}
+        if case.system:
+            body["instructions"] = case.system
+        if case.tools:
+            body["tools"] = [
+                {
+                    "type": "function",
+                    "name": tool["name"],
+                    "description": tool["description"],
+                    "parameters": tool["schema"],
+                    "strict": True,
+                }
+                for tool in case.tools
+            ]
+            body |= {} if case.thinks else {"tool_choice": "required"}
+        if case.schema:
+            form = {"type": "json_schema", "name": "city", "schema": case.schema, "strict": True}
+            body["text"] = {"format": form}
+        if case.thinks:
+            body |= {"reasoning": {"effort": "low", "summary": "auto"}, "include": ["reasoning.encrypted_content"]}
+        return body | _STEADY
+
+    def again(self, case: Case, asked: Json, answer: Json, *, stored: bool) -> Json:
+        calls = [item for item in answer["output"] if item["type"] == "function_call"]
+        results = [
+            {"type": "function_call_output", "call_id": call["call_id"], "output": text}
+            for call, text in zip(calls, case.results, strict=True)
+        ]
+        more = {**asked, "tool_choice": "auto"}
+        if stored:
+            return {**more, "previous_response_id": answer["id"], "input": results}
+        question = {"role": "user", "content": asked["input"]}
+        return {**more, "store": False, "input": [question, *answer["output"], *results]}
+
+    def fold(self, events: Sequence[Event]) -> Json:
+        assert [event["sequence_number"] for _, event in events] == list(range(len(events)))
+        name, last = events[-1]
+        assert name in ("response.completed", "response.incomplete")
+        text = "".join(event["delta"] for kind, event in events if kind == "response.output_text.delta")
+        given = "".join(event["delta"] for kind, event in events if kind == "response.function_call_arguments.delta")
+        response: Json = last["response"]
+        assert text == _text_in(response), "the deltas are the text"
+        whole = [item["arguments"] for item in response["output"] if item["type"] == "function_call"]
+        assert sorted(given) == sorted("".join(whole)), "the deltas are the arguments"
+        return response
+
+    def facts(self, answer: Json) -> Facts:
+        calls = [
+            Call(item["call_id"], item["name"], canonical(item["arguments"]))
+            for item in answer["output"]
+            if item["type"] == "function_call"
+        ]
+        thoughts = [item for item in answer["output"] if item["type"] == "reasoning"]
+        thought = "".join(part["text"] for item in thoughts for part in item["summary"])
+        stop = {"completed": "calls" if calls else "stop", "incomplete": "length"}[answer["status"]]
+        usage = _usage(answer["usage"], "input", "output")
+        return Facts(_text_in(answer), thought, tuple(calls), stop, usage)
+
+    def failure(self, status: int, told: Any) -> Failure:
+        return Chat().failure(status, told)
+
+    def broken(self, events: Sequence[Event]) -> Failure:
+        *before, (error, told), (name, last) = events
+        assert (error, name, last["response"]["status"]) == ("error", "response.failed", "failed")
+        assert last["response"]["error"]["message"] == told["message"]
+        text = "".join(event["delta"] for kind, event in before if kind == "response.output_text.delta")
+        return Failure(200, told["code"], told["message"], text)
+
+
+class Completions:
+    """OpenAI's legacy completions: one text in, one text out."""
+
+    name, path = "completions", "/v1/completions"
+
+    def body(self, case: Case, model: str) -> Json:
+        body: Json = {"model": model, "prompt": case.question, "max_tokens": 300}
+        if case.image:
+            url = "data:" + case.image.replace(",", ";base64,")
+            body["prompt"] = [case.question, {"type": "image_url", "image_url": {"url": url}}]
+        if case.tools and not case.thinks:
+            body["tools"] = [_function(tool) for tool in case.tools]
+        if case.schema:
+            form = {"name": "city", "schema": case.schema, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
+        return body | ({"reasoning_effort": "low"} if case.thinks else {}) | _STEADY
+
+    def again(self, case: Case, asked: Json, answer: Json, *, stored: bool) -> Json:
+        raise AssertionError("a completion calls no tools")
+
+    def fold(self, events: Sequence[Event]) -> Json:
+        assert events[-1][1] == "[DONE]"
+        items = [item for _, item in events[:-1]]
+        choices = [choice for item in items for choice in item["choices"]]
+        usage = next((item["usage"] for item in reversed(items) if item.get("usage")), None)
+        ends = [choice["finish_reason"] for choice in choices if choice["finish_reason"]]
+        text = "".join(choice["text"] for choice in choices)
+        return {"choices": [{"text": text, "finish_reason": ends[-1]}], "usage": usage}
+
+    def facts(self, answer: Json) -> Facts:
+        [choice] = answer["choices"]
+        usage = _usage(answer["usage"], "prompt", "completion")
+        return Facts(choice["text"], stop=choice["finish_reason"], usage=usage)
+
+    def failure(self, status: int, told: Any) -> Failure:
+        return Chat().failure(status, told)
+
+    def broken(self, events: Sequence[Event]) -> Failure:
+        *before, (_, last) = events
+        text = "".join(choice["text"] for _, item in before for choice in item["choices"])
+        return self.failure(200, last)._replace(before=text)
+
+
+CLIENTS: Sequence[Client] = (Chat(), Responses(), Messages(), Completions())
+_STEADY: Json = {"temperature": 0}
+
+
+def _function(tool: Mapping[str, Any]) -> Json:
+    function = {"name": tool["name"], "description": tool["description"], "parameters": tool["schema"]}
+    return {"type": "function", "function": function}
+
+
+def _add_piece(calls: dict[int, Json], piece: Json) -> None:
+    call = calls.setdefault(piece["index"], {"type": "function", "function": {"name": "", "arguments": ""}})
+    call |= {name: piece[name] for name in ("id", "extra_content") if name in piece}
+    for name, text in piece.get("function", {}).items():
+        call["function"][name] += text or ""
+
+
+def _grow(block: Json, delta: Json) -> None:
+    kind = delta["type"].removesuffix("_delta")
+    if kind == "input_json":
+        block["input_json"] += delta["partial_json"]
+    else:
+        block[kind] += delta[kind]
+
+
+def _joined(blocks: Iterable[Json], kind: str) -> str:
+    return "".join(block[kind] for block in blocks if block["type"] == kind)
+
+
+def _text_in(response: Json) -> str:
+    said = [item for item in response["output"] if item["type"] == "message"]
+    return "".join(part["text"] for item in said for part in item["content"])
+
+
+def _usage(usage: Json, prompt: str, answer: str) -> tuple[int, int, int]:
+    cached = (usage.get(f"{prompt}_tokens_details") or {}).get("cached_tokens", 0)
+    return usage[f"{prompt}_tokens"], usage[f"{answer}_tokens"], cached

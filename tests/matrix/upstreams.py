@@ -1,0 +1,303 @@
+"""One upstream of each dialect that says the same facts in its own words, and reads what it was asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from llms.testing import messages
+from llms.testing.answers import Answer, Script, answer, body, chunk, completion, either, error, pieces, usage_of
+from llms.testing.steps import event, raw
+from tests.matrix.facts import Asked, Call, Facts, Turn, canonical
+from tests.providers import anthropic_scripts, bedrock_answers, gemini_answers
+
+SLOW_DOWN: Final = "Slow down, please."
+BROKEN: Final = "The engine caught fire."
+_FINISH: Final = {"stop": "stop", "length": "length", "calls": "tool_calls"}
+_STOP: Final = {"stop": "end_turn", "length": "max_tokens", "calls": "tool_use"}
+
+
+class Upstream(Protocol):
+    """One dialect."""
+
+    def says(self, facts: Facts, signature: str = "") -> Script:
+        """Return an answer, streamed or whole as it is asked for."""
+        ...
+
+    def refuses(self) -> Script:
+        """Return a refusal that is over soon."""
+        ...
+
+    def breaks(self, text: str) -> Answer:
+        """Return a stream that ends with an error."""
+        ...
+
+    def asked(self, sent: Any) -> Asked:
+        """Read the body of a request."""
+        ...
+
+
+class OpenAI:
+    """Chat completions; reasoning is signed as routers of Anthropic's models do it."""
+
+    def says(self, facts: Facts, signature: str = "") -> Script:
+        stream = answer(*map(event, [*self.objects(facts, signature), "[DONE]"]))
+        return either(stream, self._whole(facts, signature))
+
+    def objects(self, facts: Facts, signature: str = "") -> list[dict[str, Any]]:
+        """Return the objects of a stream; the pieces of several calls take turns."""
+        deltas: list[Any] = [{"role": "assistant", "content": ""}]
+        deltas += [{"reasoning_content": piece} for piece in pieces(facts.thought)]
+        deltas += [{"reasoning_details": _details(facts, signature)}] if signature else []
+        deltas += [{"content": piece} for piece in pieces(facts.text)]
+        for at, call in enumerate(_calls(facts)):
+            deltas.append({"tool_calls": [{**call, "index": at, "function": {**call["function"], "arguments": ""}}]})
+        split = [pieces(call.arguments, 3) for call in facts.calls]
+        for turn in range(3):
+            deltas += [
+                {"tool_calls": [{"index": at, "function": {"arguments": given[turn]}}]}
+                for at, given in enumerate(split)
+            ]
+        last = {**chunk({}), "choices": [], "usage": usage_of(*facts.usage[:2])}
+        return [*map(chunk, deltas), chunk({}, _FINISH[facts.stop]), last]
+
+    def refuses(self) -> Script:
+        return error(429, message=SLOW_DOWN, headers={"Retry-After": "7"})
+
+    def breaks(self, text: str) -> Answer:
+        told = {"error": {"message": BROKEN, "type": "server_error", "param": None, "code": None}}
+        return answer(*(event(chunk({"content": piece})) for piece in pieces(text)), event(told))
+
+    def asked(self, sent: Any) -> Asked:
+        tools = tuple(canonical([t["function"]["name"], t["function"]["parameters"]]) for t in sent.get("tools", ()))
+        form = sent.get("response_format", {}).get("json_schema", {}).get("schema")
+        turns = tuple(self._turn(message) for message in sent["messages"])
+        return Asked(turns, tools, sent.get("tool_choice") == "required", canonical(form) if form else "")
+
+    def _turn(self, message: Any) -> Turn:
+        calls = tuple(
+            Call(call["id"], call["function"]["name"], canonical(call["function"]["arguments"]))
+            for call in message.get("tool_calls") or ()
+        )
+        signature = "".join(detail.get("signature", "") for detail in message.get("reasoning_details", ()))
+        content = message["content"] or ""
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        text = "".join(part["text"] for part in parts if part["type"] == "text")
+        urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+        image = "".join(url.removeprefix("data:").replace(";base64,", ",") for url in urls)
+        return Turn(message["role"], text, calls, message.get("tool_call_id", ""), image, signature)
+
+    def _whole(self, facts: Facts, signature: str) -> Answer:
+        message: Any = {"content": facts.text or None}
+        if facts.thought:
+            message["reasoning_content"] = facts.thought
+        if signature:
+            message["reasoning_details"] = _details(facts, signature)
+        if facts.calls:
+            message["tool_calls"] = _calls(facts)
+        usage = {"usage": usage_of(*facts.usage[:2])}
+        return body(completion(message, finish=_FINISH[facts.stop], extra=usage))
+
+
+class Anthropic:
+    """Messages."""
+
+    def says(self, facts: Facts, signature: str = "") -> Script:
+        prompt, answered, cached = facts.usage
+        usage = {"input_tokens": prompt - cached, "cache_read_input_tokens": cached, "output_tokens": answered}
+        begun = messages.message((), stop=None, usage={**usage, "output_tokens": 1})
+        blocks: list[bytes] = []
+        whole: list[Any] = []
+        if facts.thought:
+            blocks.append(anthropic_scripts.thinking_block(0, pieces(facts.thought), signature))
+            whole.append({"type": "thinking", "thinking": facts.thought, "signature": signature})
+        if facts.text:
+            blocks.append(anthropic_scripts.text_block(len(blocks), pieces(facts.text)))
+            whole.append({"type": "text", "text": facts.text})
+        for call in facts.calls:
+            blocks.append(anthropic_scripts.call_block(len(blocks), call.name, call.arguments, call.id))
+            whole.append({"type": "tool_use", "id": call.id, "name": call.name, "input": json.loads(call.arguments)})
+        stop = _STOP[facts.stop]
+        ending = messages.message_event(stop, tokens=answered)
+        stream = messages.stream(messages.event("message_start", message=begun), *blocks, ending, messages.STOP)
+        return either(stream, body(messages.message(whole, stop=stop, usage=usage)))
+
+    def refuses(self) -> Script:
+        return messages.failure(429, "rate_limit_error", SLOW_DOWN, {"Retry-After": "7"})
+
+    def breaks(self, text: str) -> Answer:
+        begun = messages.event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+        deltas = [
+            messages.event("content_block_delta", index=0, delta=messages.delta("text", piece))
+            for piece in pieces(text)
+        ]
+        broken = messages.event("error", error={"type": "api_error", "message": BROKEN})
+        return messages.stream(messages.start(), begun, *deltas, broken)
+
+    def asked(self, sent: Any) -> Asked:
+        system = (Turn("system", sent["system"]),) if "system" in sent else ()
+        tools = tuple(canonical([tool["name"], tool["input_schema"]]) for tool in sent.get("tools", ()))
+        form = sent.get("output_config", {}).get("format", {}).get("schema")
+        turns = tuple(turn for message in sent["messages"] for turn in self._turns(message))
+        forced = sent.get("tool_choice", {}).get("type") == "any"
+        return Asked((*system, *turns), tools, forced, canonical(form) if form else "")
+
+    def _turns(self, message: Any) -> Sequence[Turn]:
+        content = message["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        of = {kind: [block for block in blocks if block["type"] == kind] for kind in {b["type"] for b in blocks}}
+        if results := of.get("tool_result"):
+            assert results == blocks
+            return [Turn("tool", _plain(one["content"]), call_id=one["tool_use_id"]) for one in results]
+        assert [block["type"] for block in blocks] == sorted((b["type"] for b in blocks), key=_ORDER.index)
+        sources = [block["source"] for block in of.get("image", ())]
+        return [
+            Turn(
+                message["role"],
+                "".join(block["text"] for block in of.get("text", ())),
+                tuple(Call(one["id"], one["name"], canonical(one["input"])) for one in of.get("tool_use", ())),
+                image="".join(f"{source['media_type']},{source['data']}" for source in sources),
+                signature="".join(block["signature"] for block in of.get("thinking", ())),
+            )
+        ]
+
+
+class Gemini:
+    """`generateContent`; the first call is signed, not the thought."""
+
+    def says(self, facts: Facts, signature: str = "") -> Script:
+        parts: list[Any] = [gemini_answers.thought(piece) for piece in pieces(facts.thought)]
+        parts += [gemini_answers.text(piece) for piece in pieces(facts.text)]
+        for at, call in enumerate(facts.calls):
+            signed = "" if at else signature
+            args = json.loads(call.arguments)
+            parts.append(gemini_answers.called(call.name, args, signature=signed, call_id=call.id))
+        prompt, answered, cached = facts.usage
+        usage = {"promptTokenCount": prompt, "candidatesTokenCount": answered, "cachedContentTokenCount": cached}
+        finish = "MAX_TOKENS" if facts.stop == "length" else "STOP"
+        told = [*map(gemini_answers.said, parts), gemini_answers.said(finish=finish)]
+        return gemini_answers.either(*({**one, "usageMetadata": usage} for one in told))
+
+    def refuses(self) -> Script:
+        return gemini_answers.refused(429, SLOW_DOWN, word="RESOURCE_EXHAUSTED", headers={"Retry-After": "7"})
+
+    def breaks(self, text: str) -> Answer:
+        told = {"error": {"code": 500, "message": BROKEN, "status": "INTERNAL"}}
+        said = [gemini_answers.said(gemini_answers.text(piece)) for piece in pieces(text)]
+        return gemini_answers.streamed(*said, told)
+
+    def asked(self, sent: Any) -> Asked:
+        system = [Turn("system", part["text"]) for part in sent.get("systemInstruction", {}).get("parts", ())]
+        declared = [one for tool in sent.get("tools", ()) for one in tool["functionDeclarations"]]
+        tools = tuple(canonical([one["name"], one["parametersJsonSchema"]]) for one in declared)
+        form = sent.get("generationConfig", {}).get("responseJsonSchema")
+        turns = [turn for content in sent["contents"] for turn in self._turns(content)]
+        mode = sent.get("toolConfig", {}).get("functionCallingConfig", {}).get("mode")
+        return Asked((*system, *turns), tools, mode == "ANY", canonical(form) if form else "")
+
+    def _turns(self, content: Any) -> Sequence[Turn]:
+        parts = content["parts"]
+        results = [part["functionResponse"] for part in parts if "functionResponse" in part]
+        if results:
+            assert len(results) == len(parts)
+            return [Turn("tool", one["response"]["output"], call_id=one["id"]) for one in results]
+        calls = [part["functionCall"] for part in parts if "functionCall" in part]
+        blobs = [part["inlineData"] for part in parts if "inlineData" in part]
+        return [
+            Turn(
+                {"model": "assistant"}.get(content["role"], content["role"]),
+                "".join(part.get("text", "") for part in parts),
+                tuple(Call(one["id"], one["name"], canonical(one["args"])) for one in calls),
+                image="".join(f"{blob['mimeType']},{blob['data']}" for blob in blobs),
+                signature="".join(part.get("thoughtSignature", "") for part in parts),
+            )
+        ]
+
+
+class Bedrock:
+    """`Converse` and `ConverseStream`."""
+
+    def says(self, facts: Facts, signature: str = "") -> Script:
+        events: list[Any] = []
+        whole: list[Any] = []
+        if facts.thought:
+            events += [bedrock_answers.thought(piece) for piece in pieces(facts.thought)]
+            events += [bedrock_answers.thought(signature, name="signature"), bedrock_answers.stop()]
+            whole.append({"reasoningContent": {"reasoningText": {"text": facts.thought, "signature": signature}}})
+        if facts.text:
+            at = len(whole)
+            events += [*(bedrock_answers.text(piece, at) for piece in pieces(facts.text)), bedrock_answers.stop(at)]
+            whole.append({"text": facts.text})
+        for call in facts.calls:
+            events += bedrock_answers.called(call.name, call.arguments, at=len(whole), call_id=call.id)
+            used = {"toolUseId": call.id, "name": call.name, "input": json.loads(call.arguments)}
+            whole.append({"toolUse": used})
+        stop, usage = _STOP[facts.stop], self._usage(facts)
+        ends = [("messageStop", {"stopReason": stop}), ("metadata", {"usage": usage})]
+        message = {"role": "assistant", "content": whole}
+        plain = body({"output": {"message": message}, "stopReason": stop, "usage": usage})
+        return bedrock_answers.either(bedrock_answers.streamed(*events, *ends), plain)
+
+    def refuses(self) -> Script:
+        return bedrock_answers.refused(429, SLOW_DOWN, kind="ThrottlingException", headers={"Retry-After": "7"})
+
+    def breaks(self, text: str) -> Answer:
+        told = bedrock_answers.encoded("internalServerException", {"message": BROKEN}, message="exception")
+        return bedrock_answers.streamed(*map(bedrock_answers.text, pieces(text))).then(raw(told))
+
+    def asked(self, sent: Any) -> Asked:
+        system = [Turn("system", block["text"]) for block in sent.get("system", ())]
+        config = sent.get("toolConfig", {})
+        specs = [tool["toolSpec"] for tool in config.get("tools", ())]
+        tools = tuple(canonical([spec["name"], spec["inputSchema"]["json"]]) for spec in specs)
+        form = sent.get("outputConfig", {}).get("textFormat", {}).get("structure", {}).get("jsonSchema", {})
+        turns = [turn for message in sent["messages"] for turn in self._turns(message)]
+        schema = canonical(form["schema"]) if form else ""
+        return Asked((*system, *turns), tools, "any" in config.get("toolChoice", {}), schema)
+
+    def _turns(self, message: Any) -> Sequence[Turn]:
+        blocks = message["content"]
+        results = [block["toolResult"] for block in blocks if "toolResult" in block]
+        if results:
+            assert len(results) == len(blocks)
+            return [Turn("tool", _texts(one["content"]), call_id=one["toolUseId"]) for one in results]
+        used = [block["toolUse"] for block in blocks if "toolUse" in block]
+        images = [block["image"] for block in blocks if "image" in block]
+        thoughts = [block["reasoningContent"]["reasoningText"] for block in blocks if "reasoningContent" in block]
+        return [
+            Turn(
+                message["role"],
+                _texts(blocks),
+                tuple(Call(one["toolUseId"], one["name"], canonical(one["input"])) for one in used),
+                image="".join(f"image/{image['format']},{image['source']['bytes']}" for image in images),
+                signature="".join(thought["signature"] for thought in thoughts),
+            )
+        ]
+
+    def _usage(self, facts: Facts) -> dict[str, int]:
+        prompt, answered, cached = facts.usage
+        return {"inputTokens": prompt - cached, "cacheReadInputTokens": cached, "outputTokens": answered}
+
+
+_ORDER: Final = ("thinking", "text", "image", "tool_use")
+
+
+def _calls(facts: Facts) -> list[dict[str, Any]]:
+    return [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for call in facts.calls
+    ]
+
+
+def _details(facts: Facts, signature: str) -> list[dict[str, Any]]:
+    told = {"type": "reasoning.text", "text": facts.thought, "signature": signature}
+    return [{**told, "format": "anthropic-claude-v1", "index": 0}]
+
+
+def _plain(content: Any) -> str:
+    return content if isinstance(content, str) else _texts(content)
+
+
+def _texts(blocks: Any) -> str:
+    return "".join(block.get("text", "") for block in blocks)
