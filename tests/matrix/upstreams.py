@@ -104,6 +104,11 @@ class Anthropic:
     """Messages."""
 
     def says(self, facts: Facts, signature: str = "") -> Script:
+        events, whole = self.told(facts, signature)
+        return either(messages.stream(events), body(whole))
+
+    def told(self, facts: Facts, signature: str = "") -> tuple[bytes, dict[str, Any]]:
+        """Return the events of a stream, and the message that they add up to."""
         prompt, answered, cached = facts.usage
         usage = {"input_tokens": prompt - cached, "cache_read_input_tokens": cached, "output_tokens": answered}
         begun = messages.message((), stop=None, usage={**usage, "output_tokens": 1})
@@ -120,8 +125,9 @@ class Anthropic:
             whole.append({"type": "tool_use", "id": call.id, "name": call.name, "input": json.loads(call.arguments)})
         stop = _STOP[facts.stop]
         ending = messages.message_event(stop, tokens=answered)
-        stream = messages.stream(messages.event("message_start", message=begun), *blocks, ending, messages.STOP)
-        return either(stream, body(messages.message(whole, stop=stop, usage=usage)))
+        begin = messages.event("message_start", message=begun)
+        events = b"".join((begin, messages.PING, *blocks, ending, messages.STOP))
+        return events, messages.message(whole, stop=stop, usage=usage)
 
     def refuses(self) -> Script:
         return messages.failure(429, "rate_limit_error", SLOW_DOWN, {"Retry-After": "7"})
