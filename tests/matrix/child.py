@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any, Final
 
 from llms.providers.llama_cpp.load import Load
 from llms.testing.answers import chunk
-from tests.matrix.facts import CASES, CUT, ERROR, LAST
+from tests.matrix.facts import ALSO, CASES, ERROR, LAST
 from tests.matrix.upstreams import BROKEN, OpenAI
 
 LOADER: Final = "tests.matrix.child:load"
@@ -28,7 +29,7 @@ class Scripted:
         if asked["messages"][-1]["role"] == "tool":
             said = OpenAI().objects(LAST._replace(text=json.dumps({HEARD: asked})))
         else:
-            [case] = [one for one in (*CASES, CUT) if one.name == asked["messages"][-1]["content"]]
+            [case] = [one for one in (*CASES, *chain(*ALSO.values())) if one.name == asked["messages"][-1]["content"]]
             said = [chunk({"content": case.answer.text})] if case is ERROR else OpenAI().objects(case.answer)
         for item in said:
             on_piece(json.dumps(item).encode())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from tests.matrix.facts import Call, Case, Facts, Failure, canonical
 
@@ -66,10 +66,15 @@ class Chat:
         if case.image:
             url = "data:" + case.image.replace(",", ";base64,")
             content = [{"type": "text", "text": case.question}, {"type": "image_url", "image_url": {"url": url}}]
-        body: Json = {"model": model, "messages": [*system, {"role": "user", "content": content}], "max_tokens": 300}
+        body: Json = {
+            "model": model,
+            "messages": [*system, {"role": "user", "content": content}],
+            "max_tokens": case.limit,
+        }
         if case.tools:
             body["tools"] = [_function(tool) for tool in case.tools]
-            body |= {} if case.thinks else {"tool_choice": "required"}
+            named = {"type": "function", "function": {"name": case.choice}}
+            body["tool_choice"] = case.choice if case.choice in ("auto", "required") else named
         if case.schema:
             form = {"name": "city", "schema": case.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
@@ -111,7 +116,7 @@ class Chat:
             Call(call["id"], call["function"]["name"], canonical(call["function"]["arguments"]))
             for call in said.get("tool_calls") or ()
         ]
-        stop = {"tool_calls": "calls"}.get(choice["finish_reason"], choice["finish_reason"])
+        stop = _STOPS[choice["finish_reason"]]
         thought = said.get("reasoning_content") or ""
         return Facts(
             said["content"] or "", thought, tuple(calls), stop, _usage(answer["usage"], "prompt", "completion")
@@ -139,7 +144,7 @@ class Messages:
             media, data = case.image.split(",")
             source = {"type": "base64", "media_type": media, "data": data}
             content = [{"type": "text", "text": case.question}, {"type": "image", "source": source}]
-        body: Json = {"model": model, "max_tokens": 4000, "messages": [{"role": "user", "content": content}]}
+        body: Json = {"model": model, "max_tokens": case.limit, "messages": [{"role": "user", "content": content}]}
         if case.system:
             body["system"] = case.system
         if case.tools:
@@ -147,7 +152,8 @@ class Messages:
                 {"name": tool["name"], "description": tool["description"], "input_schema": tool["schema"]}
                 for tool in case.tools
             ]
-            body |= {} if case.thinks else {"tool_choice": {"type": "any"}}
+            ways = {"auto": {"type": "auto"}, "required": {"type": "any"}}
+            body["tool_choice"] = ways.get(case.choice, {"type": "tool", "name": case.choice})
         if case.schema:
             body["output_config"] = {"format": {"type": "json_schema", "schema": case.schema}}
         if case.thinks:
@@ -191,7 +197,7 @@ class Messages:
             for block in blocks
             if block["type"] == "tool_use"
         ]
-        stop = {"end_turn": "stop", "tool_use": "calls", "max_tokens": "length"}[answer["stop_reason"]]
+        stop = _STOPS[answer["stop_reason"]]
         usage = answer["usage"]
         read = usage.get("cache_read_input_tokens", 0)
         prompt = usage["input_tokens"] + read + usage.get("cache_creation_input_tokens", 0)
@@ -220,7 +226,7 @@ class Responses:
             url = "data:" + case.image.replace(",", ";base64,")
             parts = [{"type": "input_text", "text": case.question}, {"type": "input_image", "image_url": url}]
             given = [{"role": "user", "content": parts}]
-        body: Json = {"model": model, "input": given, "max_output_tokens": 300}
+        body: Json = {"model": model, "input": given, "max_output_tokens": case.limit}
         if case.system:
             body["instructions"] = case.system
         if case.tools:
@@ -234,7 +240,8 @@ class Responses:
                 }
                 for tool in case.tools
             ]
-            body |= {} if case.thinks else {"tool_choice": "required"}
+            named = {"type": "function", "name": case.choice}
+            body["tool_choice"] = case.choice if case.choice in ("auto", "required") else named
         if case.schema:
             form = {"type": "json_schema", "name": "city", "schema": case.schema, "strict": True}
             body["text"] = {"format": form}
@@ -274,7 +281,9 @@ class Responses:
         ]
         thoughts = [item for item in answer["output"] if item["type"] == "reasoning"]
         thought = "".join(part["text"] for item in thoughts for part in item["summary"])
-        stop = {"completed": "calls" if calls else "stop", "incomplete": "length"}[answer["status"]]
+        reason = (answer["incomplete_details"] or {}).get("reason")
+        assert answer["status"] == ("incomplete" if reason else "completed")
+        stop = _STOPS[reason] if reason else "calls" if calls else "stop"
         usage = _usage(answer["usage"], "input", "output")
         return Facts(_text_in(answer), thought, tuple(calls), stop, usage)
 
@@ -295,7 +304,7 @@ class Completions:
     name, path = "completions", "/v1/completions"
 
     def body(self, case: Case, model: str) -> Json:
-        body: Json = {"model": model, "prompt": case.question, "max_tokens": 300}
+        body: Json = {"model": model, "prompt": case.question, "max_tokens": case.limit}
         if case.image:
             url = "data:" + case.image.replace(",", ";base64,")
             body["prompt"] = [case.question, {"type": "image_url", "image_url": {"url": url}}]
@@ -321,7 +330,7 @@ class Completions:
     def facts(self, answer: Json) -> Facts:
         [choice] = answer["choices"]
         usage = _usage(answer["usage"], "prompt", "completion")
-        return Facts(choice["text"], stop=choice["finish_reason"], usage=usage)
+        return Facts(choice["text"], stop=_STOPS[choice["finish_reason"]], usage=usage)
 
     def failure(self, status: int, told: Any) -> Failure:
         return Chat().failure(status, told)
@@ -333,7 +342,19 @@ class Completions:
 
 
 CLIENTS: Sequence[Client] = (Chat(), Responses(), Messages(), Completions())
-_STEADY: Json = {"temperature": 0}
+_STOPS: Final = {
+    "stop": "stop",
+    "end_turn": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "tool_calls": "calls",
+    "tool_use": "calls",
+    "content_filter": "filtered",
+    "refusal": "filtered",
+}
+"""What each dialect calls the ends of answers."""
+_STEADY: Final[Json] = {"temperature": 0}
 
 
 def _function(tool: Mapping[str, Any]) -> Json:

@@ -24,7 +24,7 @@ class Facts(NamedTuple):
     thought: str = ""
     calls: tuple[Call, ...] = ()
     stop: str = "stop"
-    """stop, length or calls."""
+    """stop, length, calls or filtered."""
     usage: tuple[int, int, int] = (7, 5, 2)
     """Tokens of the prompt and of the answer, and those of the prompt that came from a cache."""
 
@@ -48,10 +48,13 @@ class Asked(NamedTuple):
 
     turns: tuple[Turn, ...]
     tools: tuple[str, ...] = ()
-    forced: bool = False
-    """A tool must be called."""
+    choice: str = "auto"
+    """auto, required, or the tool that must be called."""
     schema: str = ""
     """Of the answer, as JSON."""
+    limit: int = 300
+    """Tokens of the answer."""
+    thinks: bool = False
 
 
 class Failure(NamedTuple):
@@ -76,15 +79,20 @@ class Case:
     signature: str = ""
     results: tuple[str, ...] = ()
     """Of the calls, for a second request."""
-    parallel: bool = False
+    choice: str = "auto"
     image: str = ""
     schema: Mapping[str, Any] | None = None
     thinks: bool = False
 
     @property
+    def limit(self) -> int:
+        """Return the tokens that the answer may have; thinking needs more."""
+        return 4000 if self.thinks else 300
+
+    @property
     def tools(self) -> tuple[Mapping[str, Any], ...]:
         """Return name and schema of the tools that the client has."""
-        return (WEATHER,) if self.answer.calls else ()
+        return (WEATHER, NOW) if self.answer.calls else ()
 
 
 def canonical(value: object) -> str:
@@ -108,6 +116,11 @@ WEATHER: Final[Mapping[str, Any]] = {
         "additionalProperties": False,
     },
 }
+NOW: Final[Mapping[str, Any]] = {
+    "name": "now",
+    "description": "Tells the time.",
+    "schema": {"type": "object", "properties": {}, "additionalProperties": False},
+}
 SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
     "properties": {"city": {"type": "string", "enum": ["Ulm"]}},
@@ -122,12 +135,14 @@ LAST: Final = Facts(text="Warm enough.")
 """The answer to results of tools."""
 
 TEXT: Final = Case("text", system="Be brief.", answer=Facts(text="Grüße, 世界 👋\u2028 end"))
-TOOLS: Final = Case("tools", answer=Facts(calls=_CALLS[:1], stop="calls"), results=("22 degrees",))
+TOOLS: Final = Case(
+    "tools", choice="get_weather", answer=Facts(calls=_CALLS[:1], stop="calls"), results=("22 degrees",)
+)
 PARALLEL: Final = Case(
     "parallel tools",
     answer=Facts(text="Both.", calls=_CALLS, stop="calls"),
     results=("22 degrees", "7 degrees"),
-    parallel=True,
+    choice="required",
 )
 REASONING: Final = Case(
     "reasoning",
@@ -140,7 +155,11 @@ IMAGE: Final = Case("image", image=PIXEL, answer=Facts(text="A pixel."))
 STRUCTURED: Final = Case("structured output", schema=SCHEMA, answer=Facts(text='{"city": "Ulm"}'))
 ERROR: Final = Case("error", answer=Facts(text="Only half of"))
 CUT: Final = Case("cut short", answer=Facts(text="Only the beg", stop="length"))
-"""Belongs to texts."""
+FILTERED: Final = Case("filtered", answer=Facts(text="How to", stop="filtered"))
+SILENT: Final = Case("silent", answer=Facts())
+BARE: Final = Case("no arguments", answer=Facts(calls=(Call("call_c", "now", "{}"),), stop="calls"), results=("noon",))
+ALSO: Final[Mapping[str, tuple[Case, ...]]] = {"text": (CUT, FILTERED, SILENT), "tools": (BARE,)}
+"""What else belongs to a feature."""
 CASES: Final = (TEXT, TOOLS, PARALLEL, REASONING, IMAGE, STRUCTURED, ERROR)
 
 
@@ -150,7 +169,7 @@ def asked_of(case: Case) -> Asked:
     question = Turn("user", case.question, image=case.image)
     tools = tuple(canonical([tool["name"], tool["schema"]]) for tool in case.tools)
     schema = canonical(dict(case.schema)) if case.schema else ""
-    return Asked((*system, question), tools, forced=bool(tools) and not case.thinks, schema=schema)
+    return Asked((*system, question), tools, case.choice, schema, case.limit, case.thinks)
 
 
 def asked_again_of(case: Case) -> Asked:
@@ -159,4 +178,4 @@ def asked_again_of(case: Case) -> Asked:
     said = Turn("assistant", answer.text, answer.calls, signature=case.signature)
     results = [Turn("tool", text, call_id=call.id) for call, text in zip(answer.calls, case.results, strict=True)]
     first = asked_of(case)
-    return first._replace(turns=(*first.turns, said, *results), forced=False)
+    return first._replace(turns=(*first.turns, said, *results), choice="auto")

@@ -117,7 +117,7 @@ class Local:
 
     def arrived(self, bench: Bench, answer: Facts) -> Asked | None:
         heard = json.loads(answer.text).get(HEARD) if answer.text.startswith('{"heard') else None
-        return OpenAI().asked(heard) if heard else None
+        return OpenAI().asked(heard)._replace(thinks="reasoning" in heard["messages"][0]["content"]) if heard else None
 
     def settled(self, expected: Facts, got: Facts) -> Facts:
         """Take the usage of a real model, the arguments that it chose, and what the scripted one says it heard."""

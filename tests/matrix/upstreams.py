@@ -14,8 +14,8 @@ from tests.providers import anthropic_scripts, bedrock_answers, gemini_answers
 
 SLOW_DOWN: Final = "Slow down, please."
 BROKEN: Final = "The engine caught fire."
-_FINISH: Final = {"stop": "stop", "length": "length", "calls": "tool_calls"}
-_STOP: Final = {"stop": "end_turn", "length": "max_tokens", "calls": "tool_use"}
+_FINISH: Final = {"stop": "stop", "length": "length", "calls": "tool_calls", "filtered": "content_filter"}
+_STOP: Final = {"stop": "end_turn", "length": "max_tokens", "calls": "tool_use", "filtered": "refusal"}
 
 
 class Upstream(Protocol):
@@ -53,8 +53,8 @@ class OpenAI:
         deltas += [{"content": piece} for piece in pieces(facts.text)]
         for at, call in enumerate(_calls(facts)):
             deltas.append({"tool_calls": [{**call, "index": at, "function": {**call["function"], "arguments": ""}}]})
-        split = [pieces(call.arguments, 3) for call in facts.calls]
-        for turn in range(3):
+        split = [pieces(_given(call), 3) for call in facts.calls]
+        for turn in range(max(map(len, split), default=0)):
             deltas += [
                 {"tool_calls": [{"index": at, "function": {"arguments": given[turn]}}]}
                 for at, given in enumerate(split)
@@ -73,7 +73,11 @@ class OpenAI:
         tools = tuple(canonical([t["function"]["name"], t["function"]["parameters"]]) for t in sent.get("tools", ()))
         form = sent.get("response_format", {}).get("json_schema", {}).get("schema")
         turns = tuple(self._turn(message) for message in sent["messages"])
-        return Asked(turns, tools, sent.get("tool_choice") == "required", canonical(form) if form else "")
+        choice = sent.get("tool_choice") or "auto"
+        choice = choice if isinstance(choice, str) else choice["function"]["name"]
+        limit = sent.get("max_tokens") or sent["max_completion_tokens"]
+        schema = canonical(form) if form else ""
+        return Asked(turns, tools, choice, schema, limit, sent.get("reasoning_effort") == "low")
 
     def _turn(self, message: Any) -> Turn:
         calls = tuple(
@@ -121,7 +125,7 @@ class Anthropic:
             blocks.append(anthropic_scripts.text_block(len(blocks), pieces(facts.text)))
             whole.append({"type": "text", "text": facts.text})
         for call in facts.calls:
-            blocks.append(anthropic_scripts.call_block(len(blocks), call.name, call.arguments, call.id))
+            blocks.append(anthropic_scripts.call_block(len(blocks), call.name, _given(call), call.id))
             whole.append({"type": "tool_use", "id": call.id, "name": call.name, "input": json.loads(call.arguments)})
         stop = _STOP[facts.stop]
         ending = messages.message_event(stop, tokens=answered)
@@ -146,8 +150,10 @@ class Anthropic:
         tools = tuple(canonical([tool["name"], tool["input_schema"]]) for tool in sent.get("tools", ()))
         form = sent.get("output_config", {}).get("format", {}).get("schema")
         turns = tuple(turn for message in sent["messages"] for turn in self._turns(message))
-        forced = sent.get("tool_choice", {}).get("type") == "any"
-        return Asked((*system, *turns), tools, forced, canonical(form) if form else "")
+        choice = sent.get("tool_choice") or {"type": "auto"}
+        way = choice.get("name") or {"any": "required"}.get(choice["type"], choice["type"])
+        schema = canonical(form) if form else ""
+        return Asked((*system, *turns), tools, way, schema, sent["max_tokens"], "thinking" in sent)
 
     def _turns(self, message: Any) -> Sequence[Turn]:
         content = message["content"]
@@ -181,7 +187,7 @@ class Gemini:
             parts.append(gemini_answers.called(call.name, args, signature=signed, call_id=call.id))
         prompt, answered, cached = facts.usage
         usage = {"promptTokenCount": prompt, "candidatesTokenCount": answered, "cachedContentTokenCount": cached}
-        finish = "MAX_TOKENS" if facts.stop == "length" else "STOP"
+        finish = {"length": "MAX_TOKENS", "filtered": "SAFETY"}.get(facts.stop, "STOP")
         told = [*map(gemini_answers.said, parts), gemini_answers.said(finish=finish)]
         return gemini_answers.either(*({**one, "usageMetadata": usage} for one in told))
 
@@ -197,10 +203,13 @@ class Gemini:
         system = [Turn("system", part["text"]) for part in sent.get("systemInstruction", {}).get("parts", ())]
         declared = [one for tool in sent.get("tools", ()) for one in tool["functionDeclarations"]]
         tools = tuple(canonical([one["name"], one["parametersJsonSchema"]]) for one in declared)
-        form = sent.get("generationConfig", {}).get("responseJsonSchema")
+        config = sent["generationConfig"]
+        form = config.get("responseJsonSchema")
         turns = [turn for content in sent["contents"] for turn in self._turns(content)]
-        mode = sent.get("toolConfig", {}).get("functionCallingConfig", {}).get("mode")
-        return Asked((*system, *turns), tools, mode == "ANY", canonical(form) if form else "")
+        calling = sent.get("toolConfig", {}).get("functionCallingConfig", {"mode": "AUTO"})
+        [way] = calling.get("allowedFunctionNames", [{"ANY": "required", "AUTO": "auto"}[calling["mode"]]])
+        thinks = config.get("thinkingConfig", {}).get("thinkingLevel") == "LOW"
+        return Asked((*system, *turns), tools, way, canonical(form) if form else "", config["maxOutputTokens"], thinks)
 
     def _turns(self, content: Any) -> Sequence[Turn]:
         parts = content["parts"]
@@ -236,10 +245,10 @@ class Bedrock:
             events += [*(bedrock_answers.text(piece, at) for piece in pieces(facts.text)), bedrock_answers.stop(at)]
             whole.append({"text": facts.text})
         for call in facts.calls:
-            events += bedrock_answers.called(call.name, call.arguments, at=len(whole), call_id=call.id)
+            events += bedrock_answers.called(call.name, _given(call), at=len(whole), call_id=call.id)
             used = {"toolUseId": call.id, "name": call.name, "input": json.loads(call.arguments)}
             whole.append({"toolUse": used})
-        stop, usage = _STOP[facts.stop], self._usage(facts)
+        stop, usage = _STOP[facts.stop].replace("refusal", "content_filtered"), self._usage(facts)
         ends = [("messageStop", {"stopReason": stop}), ("metadata", {"usage": usage})]
         message = {"role": "assistant", "content": whole}
         plain = body({"output": {"message": message}, "stopReason": stop, "usage": usage})
@@ -260,7 +269,10 @@ class Bedrock:
         form = sent.get("outputConfig", {}).get("textFormat", {}).get("structure", {}).get("jsonSchema", {})
         turns = [turn for message in sent["messages"] for turn in self._turns(message)]
         schema = canonical(form["schema"]) if form else ""
-        return Asked((*system, *turns), tools, "any" in config.get("toolChoice", {}), schema)
+        choice = config.get("toolChoice", {"auto": {}})
+        way = choice["tool"]["name"] if "tool" in choice else "required" if "any" in choice else "auto"
+        limit, thinks = sent["inferenceConfig"]["maxTokens"], "effort" in sent.get("outputConfig", {})
+        return Asked((*system, *turns), tools, way, schema, limit, thinks)
 
     def _turns(self, message: Any) -> Sequence[Turn]:
         blocks = message["content"]
@@ -291,9 +303,14 @@ _ORDER: Final = ("thinking", "text", "image", "tool_use")
 
 def _calls(facts: Facts) -> list[dict[str, Any]]:
     return [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": _given(call)}}
         for call in facts.calls
     ]
+
+
+def _given(call: Call) -> str:
+    """Return the arguments as upstreams tell them; some say nothing where there are none."""
+    return "" if call.arguments == "{}" else call.arguments
 
 
 def _details(facts: Facts, signature: str) -> list[dict[str, Any]]:
