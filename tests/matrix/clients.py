@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from tests.matrix.facts import Call, Case, Facts, Failure, canonical
+from tests.matrix.facts import Call, Case, Facts, Failure, Spent, canonical
 
 Json = dict[str, Any]
 Event = tuple[str, Any]
@@ -199,10 +199,10 @@ class Messages:
         ]
         stop = _STOPS[answer["stop_reason"]]
         usage = answer["usage"]
-        read = usage.get("cache_read_input_tokens", 0)
-        prompt = usage["input_tokens"] + read + usage.get("cache_creation_input_tokens", 0)
-        text, thought = _joined(blocks, "text"), _joined(blocks, "thinking")
-        return Facts(text, thought, tuple(calls), stop, (prompt, usage["output_tokens"], read))
+        read, written = usage.get("cache_read_input_tokens", 0), usage.get("cache_creation_input_tokens", 0)
+        thought = usage.get("output_tokens_details", {}).get("thinking_tokens", 0)
+        spent = Spent(usage["input_tokens"] + read + written, usage["output_tokens"], read, written, thought)
+        return Facts(_joined(blocks, "text"), _joined(blocks, "thinking"), tuple(calls), stop, spent)
 
     def failure(self, status: int, told: Any) -> Failure:
         assert told["type"] == "error"
@@ -386,6 +386,13 @@ def _text_in(response: Json) -> str:
     return "".join(part["text"] for item in said for part in item["content"])
 
 
-def _usage(usage: Json, prompt: str, answer: str) -> tuple[int, int, int]:
-    cached = (usage.get(f"{prompt}_tokens_details") or {}).get("cached_tokens", 0)
-    return usage[f"{prompt}_tokens"], usage[f"{answer}_tokens"], cached
+def _usage(usage: Json, prompt: str, answer: str) -> Spent:
+    of_prompt = usage.get(f"{prompt}_tokens_details") or {}
+    of_answer = usage.get(f"{answer}_tokens_details") or {}
+    return Spent(
+        usage[f"{prompt}_tokens"],
+        usage[f"{answer}_tokens"],
+        of_prompt.get("cached_tokens", 0),
+        of_prompt.get("cache_write_tokens", 0),
+        of_answer.get("reasoning_tokens", 0),
+    )

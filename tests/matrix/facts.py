@@ -17,6 +17,19 @@ class Call(NamedTuple):
     """JSON with sorted keys."""
 
 
+class Spent(NamedTuple):
+    """Tokens of the prompt and of the answer, and those among them that have a price of their own."""
+
+    prompt: int = 8
+    answer: int = 5
+    cached: int = 2
+    """Of the prompt: read from a cache."""
+    written: int = 1
+    """Of the prompt: written to a cache."""
+    thought: int = 0
+    """Of the answer."""
+
+
 class Facts(NamedTuple):
     """One answer."""
 
@@ -25,8 +38,7 @@ class Facts(NamedTuple):
     calls: tuple[Call, ...] = ()
     stop: str = "stop"
     """stop, length, calls or filtered."""
-    usage: tuple[int, int, int] = (7, 5, 2)
-    """Tokens of the prompt and of the answer, and those of the prompt that came from a cache."""
+    usage: Spent = Spent()
 
 
 class Turn(NamedTuple):
@@ -146,7 +158,7 @@ PARALLEL: Final = Case(
 )
 REASONING: Final = Case(
     "reasoning",
-    answer=Facts(text="I look.", thought="Let me see: rain?", calls=_CALLS[:1], stop="calls"),
+    answer=Facts(text="I look.", thought="Let me see: rain?", calls=_CALLS[:1], stop="calls", usage=Spent(thought=3)),
     signature="c2lnbmVk",
     results=("22 degrees",),
     thinks=True,

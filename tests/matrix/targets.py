@@ -16,7 +16,7 @@ from llms.providers.llama_cpp.load import Load
 from llms.testing.fake_upstream import FakeUpstream
 from llms.testing.seen import Seen
 from tests.matrix.child import ALIAS, HEARD, LOADER
-from tests.matrix.facts import ERROR, LAST, REASONING, STRUCTURED, TEXT, TOOLS, Asked, Case, Facts
+from tests.matrix.facts import ERROR, LAST, REASONING, STRUCTURED, TEXT, TOOLS, Asked, Case, Facts, Spent
 from tests.matrix.upstreams import BROKEN, SLOW_DOWN, Anthropic, Bedrock, Gemini, OpenAI, Upstream
 from tests.proxy import Proxy, serving
 
@@ -40,6 +40,8 @@ class Remote:
     model: str = "up/fake-model"
     signs_calls: bool = False
     """Whether or not it has told thoughts."""
+    untold: str = ""
+    """The kind of tokens that the upstream doesn't count."""
 
     @asynccontextmanager
     async def ready(self, folder: Path) -> AsyncGenerator[Bench]:
@@ -52,7 +54,8 @@ class Remote:
     def asks(self, case: Case) -> tuple[Case, str]:
         """Return the case in a form for this target, and the model to ask."""
         signed = case.answer.calls and self.signs_calls
-        return replace(case, signature=REASONING.signature) if signed else case, self.model
+        answer = case.answer._replace(usage=self._counted(case.answer.usage))
+        return replace(case, answer=answer, signature=REASONING.signature if signed else case.signature), self.model
 
     def prepare(self, bench: Bench, case: Case) -> None:
         """Have the upstream say what the case wants, and then the last words."""
@@ -78,7 +81,10 @@ class Remote:
 
     def settled(self, expected: Facts, got: Facts) -> Facts:
         """Return what is expected, with what nobody can know before."""
-        return expected
+        return expected._replace(usage=self._counted(expected.usage))
+
+    def _counted(self, spent: Spent) -> Spent:
+        return spent._replace(**{self.untold: 0}) if self.untold else spent
 
 
 class Local:
@@ -174,8 +180,15 @@ _KEY = "api_key: sk-planted-upstream-key"
 ALL: Sequence[Any] = (
     Remote("openai_compatible", OpenAI(), f'type: openai_compatible, base_url: "URL", {_KEY}'),
     Remote("anthropic", Anthropic(), f'type: anthropic, base_url: "URL", {_KEY}', "up/claude-sonnet-4-5"),
-    Remote("gemini", Gemini(), f'type: gemini, base_url: "URL", {_KEY}', "up/gemini-3-flash", signs_calls=True),
-    Remote("bedrock", Bedrock(), f'type: bedrock, base_url: "ROOT", region: us-east-1, {_KEY}'),
+    Remote(
+        "gemini",
+        Gemini(),
+        f'type: gemini, base_url: "URL", {_KEY}',
+        "up/gemini-3-flash",
+        signs_calls=True,
+        untold="written",
+    ),
+    Remote("bedrock", Bedrock(), f'type: bedrock, base_url: "ROOT", region: us-east-1, {_KEY}', untold="thought"),
     Remote("azure", OpenAI(), f'type: azure, base_url: "ROOT", {_KEY}'),
     Remote("sdk", OpenAI(), 'type: sdk, client: "openai:AsyncOpenAI", options: {base_url: "URL", api_key: sk-planted}'),
     Local(),

@@ -59,7 +59,7 @@ class OpenAI:
                 {"tool_calls": [{"index": at, "function": {"arguments": given[turn]}}]}
                 for at, given in enumerate(split)
             ]
-        last = {**chunk({}), "choices": [], "usage": usage_of(*facts.usage[:2])}
+        last = {**chunk({}), "choices": [], "usage": _usage(facts)}
         return [*map(chunk, deltas), chunk({}, _FINISH[facts.stop]), last]
 
     def refuses(self) -> Script:
@@ -100,8 +100,8 @@ class OpenAI:
             message["reasoning_details"] = _details(facts, signature)
         if facts.calls:
             message["tool_calls"] = _calls(facts)
-        usage = {"usage": usage_of(*facts.usage[:2])}
-        return body(completion(message, finish=_FINISH[facts.stop], extra=usage))
+        extra = {"usage": _usage(facts)}
+        return body(completion(message, finish=_FINISH[facts.stop], extra=extra))
 
 
 class Anthropic:
@@ -113,8 +113,14 @@ class Anthropic:
 
     def told(self, facts: Facts, signature: str = "") -> tuple[bytes, dict[str, Any]]:
         """Return the events of a stream, and the message that they add up to."""
-        prompt, answered, cached = facts.usage
-        usage = {"input_tokens": prompt - cached, "cache_read_input_tokens": cached, "output_tokens": answered}
+        spent = facts.usage
+        usage = {
+            "input_tokens": spent.prompt - spent.cached - spent.written,
+            "cache_read_input_tokens": spent.cached,
+            "cache_creation_input_tokens": spent.written,
+            "output_tokens": spent.answer,
+            "output_tokens_details": {"thinking_tokens": spent.thought},
+        }
         begun = messages.message((), stop=None, usage={**usage, "output_tokens": 1})
         blocks: list[bytes] = []
         whole: list[Any] = []
@@ -128,7 +134,7 @@ class Anthropic:
             blocks.append(anthropic_scripts.call_block(len(blocks), call.name, _given(call), call.id))
             whole.append({"type": "tool_use", "id": call.id, "name": call.name, "input": json.loads(call.arguments)})
         stop = _STOP[facts.stop]
-        ending = messages.message_event(stop, tokens=answered)
+        ending = messages.message_event(stop, tokens=spent.answer)
         begin = messages.event("message_start", message=begun)
         events = b"".join((begin, messages.PING, *blocks, ending, messages.STOP))
         return events, messages.message(whole, stop=stop, usage=usage)
@@ -185,8 +191,13 @@ class Gemini:
             signed = "" if at else signature
             args = json.loads(call.arguments)
             parts.append(gemini_answers.called(call.name, args, signature=signed, call_id=call.id))
-        prompt, answered, cached = facts.usage
-        usage = {"promptTokenCount": prompt, "candidatesTokenCount": answered, "cachedContentTokenCount": cached}
+        spent = facts.usage
+        usage = {
+            "promptTokenCount": spent.prompt,
+            "candidatesTokenCount": spent.answer - spent.thought,
+            "thoughtsTokenCount": spent.thought,
+            "cachedContentTokenCount": spent.cached,
+        }
         finish = {"length": "MAX_TOKENS", "filtered": "SAFETY"}.get(facts.stop, "STOP")
         told = [*map(gemini_answers.said, parts), gemini_answers.said(finish=finish)]
         return gemini_answers.either(*({**one, "usageMetadata": usage} for one in told))
@@ -294,8 +305,13 @@ class Bedrock:
         ]
 
     def _usage(self, facts: Facts) -> dict[str, int]:
-        prompt, answered, cached = facts.usage
-        return {"inputTokens": prompt - cached, "cacheReadInputTokens": cached, "outputTokens": answered}
+        spent = facts.usage
+        return {
+            "inputTokens": spent.prompt - spent.cached - spent.written,
+            "cacheReadInputTokens": spent.cached,
+            "cacheWriteInputTokens": spent.written,
+            "outputTokens": spent.answer,
+        }
 
 
 _ORDER: Final = ("thinking", "text", "image", "tool_use")
@@ -306,6 +322,12 @@ def _calls(facts: Facts) -> list[dict[str, Any]]:
         {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": _given(call)}}
         for call in facts.calls
     ]
+
+
+def _usage(facts: Facts) -> dict[str, Any]:
+    spent = facts.usage
+    details = {"cached_tokens": spent.cached, "cache_write_tokens": spent.written}
+    return {**usage_of(spent.prompt, spent.answer, spent.thought), "prompt_tokens_details": details}
 
 
 def _given(call: Call) -> str:
