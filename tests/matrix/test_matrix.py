@@ -24,12 +24,13 @@ _LOADING_SECONDS = 60.0
 TARGETS = [pytest.param(one, marks=pytest.mark.local if one.name == "llama_cpp" else ()) for one in ALL]
 
 
-def _name(one: Any) -> str:
+def named(one: Any) -> str:
+    """Return the id of a test's parameter."""
     return str(one.name).replace(" ", "-")
 
 
-@pytest.mark.parametrize("client", CLIENTS, ids=_name)
-@pytest.mark.parametrize("target", TARGETS, ids=_name)
+@pytest.mark.parametrize("client", CLIENTS, ids=named)
+@pytest.mark.parametrize("target", TARGETS, ids=named)
 async def test_every_cell(
     client: Client, target: Any, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -15,6 +15,7 @@ from tests.matrix import native
 from tests.matrix.clients import CLIENTS, Client, events_of
 from tests.matrix.facts import CASES, ERROR, Case
 from tests.matrix.limits import limit_of
+from tests.matrix.test_matrix import named
 from tests.matrix.upstreams import BROKEN, SLOW_DOWN
 from tests.proxy import Proxy, Reply, ask, serving
 
@@ -22,7 +23,7 @@ ROW = 'type: openai_compatible, base_url: "{url}", dialects: [responses, message
 SPEAKING = [client for client in CLIENTS if client.name in native.DIALECTS]
 
 
-@pytest.mark.parametrize("client", SPEAKING, ids=lambda client: client.name)
+@pytest.mark.parametrize("client", SPEAKING, ids=named)
 async def test_every_cell(client: Client, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     failures = []
     async with FakeUpstream() as upstream:
