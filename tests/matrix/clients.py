@@ -1,58 +1,13 @@
-"""Plain readers and askers of each dialect that clients speak: what a few lines of anybody's program would do."""
+"""The dialects that clients speak, those of OpenAI asked and read here: as a few lines of anybody's program would."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from tests.matrix.client import STEADY, STOPS, Client, Event, Json
 from tests.matrix.facts import Call, Case, Facts, Failure, Spent, canonical
-
-Json = dict[str, Any]
-Event = tuple[str, Any]
-"""Name and decoded data; `[DONE]` as text."""
-
-
-class Client(Protocol):
-    """One dialect."""
-
-    name: str
-    path: str
-
-    def body(self, case: Case, model: str) -> Json:
-        """Return a request."""
-        ...
-
-    def again(self, case: Case, asked: Json, answer: Json, *, stored: bool) -> Json:
-        """Return the request with the results of tools; `stored` leaves the conversation to the server."""
-        ...
-
-    def fold(self, events: Sequence[Event]) -> Json:
-        """Return the whole answer that a stream adds up to."""
-        ...
-
-    def facts(self, answer: Json) -> Facts:
-        """Read a whole answer."""
-        ...
-
-    def failure(self, status: int, told: Any) -> Failure:
-        """Read an error: a body, or what the last event of a stream holds."""
-        ...
-
-    def broken(self, events: Sequence[Event]) -> Failure:
-        """Read a stream that ends with an error."""
-        ...
-
-
-def events_of(wire: bytes) -> list[Event]:
-    """Return the events of a stream, comments and pings left out."""
-    found: list[Event] = []
-    for frame in wire.decode().split("\n\n"):
-        lines = dict(line.split(": ", 1) for line in frame.split("\n") if ": " in line and not line.startswith(":"))
-        if "data" in lines and lines.get("event") != "ping":
-            data = lines["data"]
-            found.append((lines.get("event", ""), data if data == "[DONE]" else json.loads(data)))
-    return found
+from tests.matrix.messages_client import Messages
 
 
 class Chat:
@@ -78,7 +33,7 @@ class Chat:
         if case.schema:
             form = {"name": "city", "schema": case.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
-        return body | ({"reasoning_effort": "low"} if case.thinks else {}) | _STEADY
+        return body | ({"reasoning_effort": "low"} if case.thinks else {}) | STEADY
 
     def again(self, case: Case, asked: Json, answer: Json, *, stored: bool) -> Json:
         said = answer["choices"][0]["message"]
@@ -116,7 +71,7 @@ class Chat:
             Call(call["id"], call["function"]["name"], canonical(call["function"]["arguments"]))
             for call in said.get("tool_calls") or ()
         ]
-        stop = _STOPS[choice["finish_reason"]]
+        stop = STOPS[choice["finish_reason"]]
         thought = said.get("reasoning_content") or ""
         return Facts(
             said["content"] or "", thought, tuple(calls), stop, _usage(answer["usage"], "prompt", "completion")
@@ -131,88 +86,6 @@ class Chat:
         *before, (_, last) = events
         text = "".join(choice["delta"].get("content") or "" for _, item in before for choice in item["choices"])
         return self.failure(200, last)._replace(before=text)
-
-
-class Messages:
-    """Anthropic's Messages."""
-
-    name, path = "Messages", "/v1/messages"
-
-    def body(self, case: Case, model: str) -> Json:
-        content: Any = case.question
-        if case.image:
-            media, data = case.image.split(",")
-            source = {"type": "base64", "media_type": media, "data": data}
-            content = [{"type": "text", "text": case.question}, {"type": "image", "source": source}]
-        body: Json = {"model": model, "max_tokens": case.limit, "messages": [{"role": "user", "content": content}]}
-        if case.system:
-            body["system"] = case.system
-        if case.tools:
-            body["tools"] = [
-                {"name": tool["name"], "description": tool["description"], "input_schema": tool["schema"]}
-                for tool in case.tools
-            ]
-            ways = {"auto": {"type": "auto"}, "required": {"type": "any"}}
-            body["tool_choice"] = ways.get(case.choice, {"type": "tool", "name": case.choice})
-        if case.schema:
-            body["output_config"] = {"format": {"type": "json_schema", "schema": case.schema}}
-        if case.thinks:
-            return body | {"thinking": {"type": "enabled", "budget_tokens": 2048}}
-        return body | _STEADY
-
-    def again(self, case: Case, asked: Json, answer: Json, *, stored: bool) -> Json:
-        calls = [block for block in answer["content"] if block["type"] == "tool_use"]
-        results = [
-            {"type": "tool_result", "tool_use_id": call["id"], "content": text}
-            for call, text in zip(calls, case.results, strict=True)
-        ]
-        said = {"role": "assistant", "content": answer["content"]}
-        turns = [*asked["messages"], said, {"role": "user", "content": results}]
-        return {**asked, "messages": turns, "tool_choice": {"type": "auto"}}
-
-    def fold(self, events: Sequence[Event]) -> Json:
-        assert all(name == data["type"] for name, data in events)
-        assert (events[0][0], events[-1][0]) == ("message_start", "message_stop")
-        message: Json = events[0][1]["message"]
-        for name, event in events[1:]:
-            if name == "content_block_start":
-                assert event["index"] == len(message["content"])
-                message["content"].append({**event["content_block"], "input_json": ""})
-            elif name == "content_block_delta":
-                _grow(message["content"][event["index"]], event["delta"])
-            elif name == "message_delta":
-                message |= event["delta"]
-                message["usage"] |= event["usage"]
-        for block in message["content"]:
-            given = block.pop("input_json")
-            if block["type"] == "tool_use":
-                block["input"] = json.loads(given or "{}")
-        return message
-
-    def facts(self, answer: Json) -> Facts:
-        assert (answer["type"], answer["role"]) == ("message", "assistant")
-        blocks = answer["content"]
-        calls = [
-            Call(block["id"], block["name"], canonical(block["input"]))
-            for block in blocks
-            if block["type"] == "tool_use"
-        ]
-        stop = _STOPS[answer["stop_reason"]]
-        usage = answer["usage"]
-        read, written = usage.get("cache_read_input_tokens", 0), usage.get("cache_creation_input_tokens", 0)
-        thought = usage.get("output_tokens_details", {}).get("thinking_tokens", 0)
-        spent = Spent(usage["input_tokens"] + read + written, usage["output_tokens"], read, written, thought)
-        return Facts(_joined(blocks, "text"), _joined(blocks, "thinking"), tuple(calls), stop, spent)
-
-    def failure(self, status: int, told: Any) -> Failure:
-        assert told["type"] == "error"
-        return Failure(status, told["error"]["type"], told["error"]["message"])
-
-    def broken(self, events: Sequence[Event]) -> Failure:
-        *before, (name, last) = events
-        assert name == "error"
-        deltas = [event["delta"] for kind, event in before if kind == "content_block_delta"]
-        return self.failure(200, last)._replace(before="".join(delta.get("text", "") for delta in deltas))
 
 
 class Responses:
@@ -247,7 +120,7 @@ class Responses:
             body["text"] = {"format": form}
         if case.thinks:
             body |= {"reasoning": {"effort": "low", "summary": "auto"}, "include": ["reasoning.encrypted_content"]}
-        return body | _STEADY
+        return body | STEADY
 
     def again(self, case: Case, asked: Json, answer: Json, *, stored: bool) -> Json:
         calls = [item for item in answer["output"] if item["type"] == "function_call"]
@@ -283,7 +156,7 @@ class Responses:
         thought = "".join(part["text"] for item in thoughts for part in item["summary"])
         reason = (answer["incomplete_details"] or {}).get("reason")
         assert answer["status"] == ("incomplete" if reason else "completed")
-        stop = _STOPS[reason] if reason else "calls" if calls else "stop"
+        stop = STOPS[reason] if reason else "calls" if calls else "stop"
         usage = _usage(answer["usage"], "input", "output")
         return Facts(_text_in(answer), thought, tuple(calls), stop, usage)
 
@@ -313,7 +186,7 @@ class Completions:
         if case.schema:
             form = {"name": "city", "schema": case.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
-        return body | ({"reasoning_effort": "low"} if case.thinks else {}) | _STEADY
+        return body | ({"reasoning_effort": "low"} if case.thinks else {}) | STEADY
 
     def again(self, case: Case, asked: Json, answer: Json, *, stored: bool) -> Json:
         raise AssertionError("a completion calls no tools")
@@ -330,7 +203,7 @@ class Completions:
     def facts(self, answer: Json) -> Facts:
         [choice] = answer["choices"]
         usage = _usage(answer["usage"], "prompt", "completion")
-        return Facts(choice["text"], stop=_STOPS[choice["finish_reason"]], usage=usage)
+        return Facts(choice["text"], stop=STOPS[choice["finish_reason"]], usage=usage)
 
     def failure(self, status: int, told: Any) -> Failure:
         return Chat().failure(status, told)
@@ -342,19 +215,6 @@ class Completions:
 
 
 CLIENTS: Sequence[Client] = (Chat(), Responses(), Messages(), Completions())
-_STOPS: Final = {
-    "stop": "stop",
-    "end_turn": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "max_output_tokens": "length",
-    "tool_calls": "calls",
-    "tool_use": "calls",
-    "content_filter": "filtered",
-    "refusal": "filtered",
-}
-"""What each dialect calls the ends of answers."""
-_STEADY: Final[Json] = {"temperature": 0}
 
 
 def _function(tool: Mapping[str, Any]) -> Json:
@@ -367,18 +227,6 @@ def _add_piece(calls: dict[int, Json], piece: Json) -> None:
     call |= {name: piece[name] for name in ("id", "extra_content") if name in piece}
     for name, text in piece.get("function", {}).items():
         call["function"][name] += text or ""
-
-
-def _grow(block: Json, delta: Json) -> None:
-    kind = delta["type"].removesuffix("_delta")
-    if kind == "input_json":
-        block["input_json"] += delta["partial_json"]
-    else:
-        block[kind] += delta[kind]
-
-
-def _joined(blocks: Iterable[Json], kind: str) -> str:
-    return "".join(block[kind] for block in blocks if block["type"] == kind)
 
 
 def _text_in(response: Json) -> str:

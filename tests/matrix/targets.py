@@ -15,9 +15,11 @@ from llms.providers.llama_cpp import inventory
 from llms.providers.llama_cpp.load import Load
 from llms.testing.fake_upstream import FakeUpstream
 from llms.testing.seen import Seen
+from tests.matrix.bedrock_upstream import Bedrock
 from tests.matrix.child import ALIAS, HEARD, LOADER
 from tests.matrix.facts import ERROR, LAST, REASONING, STRUCTURED, TEXT, TOOLS, Asked, Case, Facts, Spent
-from tests.matrix.upstreams import BROKEN, SLOW_DOWN, Anthropic, Bedrock, Gemini, OpenAI, Upstream
+from tests.matrix.gemini_upstream import Gemini
+from tests.matrix.upstreams import BROKEN, SLOW_DOWN, Anthropic, OpenAI, Upstream
 from tests.proxy import Proxy, serving
 
 

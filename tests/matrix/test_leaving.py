@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from llms.testing.fake_upstream import answer, stall
-from tests.matrix.clients import CLIENTS, Client
+from tests.matrix.client import Client
+from tests.matrix.clients import CLIENTS
 from tests.matrix.facts import ERROR
 from tests.matrix.targets import ALL, Remote
 from tests.matrix.test_matrix import named

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.matrix.clients import CLIENTS, Client, events_of
+from tests.matrix.client import Client, events_of
+from tests.matrix.clients import CLIENTS
 from tests.matrix.facts import ALSO, CASES, ERROR, LAST, Asked, Case, Facts, asked_again_of, asked_of
 from tests.matrix.limits import Limit, limit_of
 from tests.matrix.targets import ALL, Bench

@@ -12,7 +12,8 @@ import pytest
 from llms.testing import messages
 from llms.testing.fake_upstream import FakeUpstream, body, error
 from tests.matrix import native
-from tests.matrix.clients import CLIENTS, Client, events_of
+from tests.matrix.client import Client, events_of
+from tests.matrix.clients import CLIENTS
 from tests.matrix.facts import CASES, ERROR, Case
 from tests.matrix.limits import limit_of
 from tests.matrix.test_matrix import named

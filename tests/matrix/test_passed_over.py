@@ -7,7 +7,8 @@ import json
 import pytest
 
 from llms.testing.fake_upstream import FakeUpstream
-from tests.matrix.clients import CLIENTS, Client
+from tests.matrix.client import Client
+from tests.matrix.clients import CLIENTS
 from tests.matrix.facts import IMAGE, TOOLS, Case, asked_of
 from tests.matrix.test_matrix import named
 from tests.matrix.upstreams import OpenAI

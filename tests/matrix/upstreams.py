@@ -8,14 +8,14 @@ from typing import Any, Final, Protocol
 
 from llms.testing import messages
 from llms.testing.answers import Answer, Script, answer, body, chunk, completion, either, error, pieces, usage_of
-from llms.testing.steps import event, raw
+from llms.testing.steps import event
 from tests.matrix.facts import Asked, Call, Facts, Turn, canonical
-from tests.providers import anthropic_scripts, bedrock_answers, gemini_answers
+from tests.providers import anthropic_scripts
 
 SLOW_DOWN: Final = "Slow down, please."
 BROKEN: Final = "The engine caught fire."
 _FINISH: Final = {"stop": "stop", "length": "length", "calls": "tool_calls", "filtered": "content_filter"}
-_STOP: Final = {"stop": "end_turn", "length": "max_tokens", "calls": "tool_use", "filtered": "refusal"}
+STOP: Final = {"stop": "end_turn", "length": "max_tokens", "calls": "tool_use", "filtered": "refusal"}
 
 
 class Upstream(Protocol):
@@ -53,7 +53,7 @@ class OpenAI:
         deltas += [{"content": piece} for piece in pieces(facts.text)]
         for at, call in enumerate(_calls(facts)):
             deltas.append({"tool_calls": [{**call, "index": at, "function": {**call["function"], "arguments": ""}}]})
-        split = [pieces(_given(call), 3) for call in facts.calls]
+        split = [pieces(given(call), 3) for call in facts.calls]
         for turn in range(max(map(len, split), default=0)):
             deltas += [
                 {"tool_calls": [{"index": at, "function": {"arguments": given[turn]}}]}
@@ -131,9 +131,9 @@ class Anthropic:
             blocks.append(anthropic_scripts.text_block(len(blocks), pieces(facts.text)))
             whole.append({"type": "text", "text": facts.text})
         for call in facts.calls:
-            blocks.append(anthropic_scripts.call_block(len(blocks), call.name, _given(call), call.id))
+            blocks.append(anthropic_scripts.call_block(len(blocks), call.name, given(call), call.id))
             whole.append({"type": "tool_use", "id": call.id, "name": call.name, "input": json.loads(call.arguments)})
-        stop = _STOP[facts.stop]
+        stop = STOP[facts.stop]
         ending = messages.message_event(stop, tokens=spent.answer)
         begin = messages.event("message_start", message=begun)
         events = b"".join((begin, messages.PING, *blocks, ending, messages.STOP))
@@ -181,145 +181,12 @@ class Anthropic:
         ]
 
 
-class Gemini:
-    """`generateContent`; the first call is signed, not the thought."""
-
-    def says(self, facts: Facts, signature: str = "") -> Script:
-        parts: list[Any] = [gemini_answers.thought(piece) for piece in pieces(facts.thought)]
-        parts += [gemini_answers.text(piece) for piece in pieces(facts.text)]
-        for at, call in enumerate(facts.calls):
-            signed = "" if at else signature
-            args = json.loads(call.arguments)
-            parts.append(gemini_answers.called(call.name, args, signature=signed, call_id=call.id))
-        spent = facts.usage
-        usage = {
-            "promptTokenCount": spent.prompt,
-            "candidatesTokenCount": spent.answer - spent.thought,
-            "thoughtsTokenCount": spent.thought,
-            "cachedContentTokenCount": spent.cached,
-        }
-        finish = {"length": "MAX_TOKENS", "filtered": "SAFETY"}.get(facts.stop, "STOP")
-        told = [*map(gemini_answers.said, parts), gemini_answers.said(finish=finish)]
-        return gemini_answers.either(*({**one, "usageMetadata": usage} for one in told))
-
-    def refuses(self) -> Script:
-        return gemini_answers.refused(429, SLOW_DOWN, word="RESOURCE_EXHAUSTED", headers={"Retry-After": "7"})
-
-    def breaks(self, text: str) -> Answer:
-        told = {"error": {"code": 500, "message": BROKEN, "status": "INTERNAL"}}
-        said = [gemini_answers.said(gemini_answers.text(piece)) for piece in pieces(text)]
-        return gemini_answers.streamed(*said, told)
-
-    def asked(self, sent: Any) -> Asked:
-        system = [Turn("system", part["text"]) for part in sent.get("systemInstruction", {}).get("parts", ())]
-        declared = [one for tool in sent.get("tools", ()) for one in tool["functionDeclarations"]]
-        tools = tuple(canonical([one["name"], one["parametersJsonSchema"]]) for one in declared)
-        config = sent["generationConfig"]
-        form = config.get("responseJsonSchema")
-        turns = [turn for content in sent["contents"] for turn in self._turns(content)]
-        calling = sent.get("toolConfig", {}).get("functionCallingConfig", {"mode": "AUTO"})
-        [way] = calling.get("allowedFunctionNames", [{"ANY": "required", "AUTO": "auto"}[calling["mode"]]])
-        thinks = config.get("thinkingConfig", {}).get("thinkingLevel") == "LOW"
-        return Asked((*system, *turns), tools, way, canonical(form) if form else "", config["maxOutputTokens"], thinks)
-
-    def _turns(self, content: Any) -> Sequence[Turn]:
-        parts = content["parts"]
-        results = [part["functionResponse"] for part in parts if "functionResponse" in part]
-        if results:
-            assert len(results) == len(parts)
-            return [Turn("tool", one["response"]["output"], call_id=one["id"]) for one in results]
-        calls = [part["functionCall"] for part in parts if "functionCall" in part]
-        blobs = [part["inlineData"] for part in parts if "inlineData" in part]
-        return [
-            Turn(
-                {"model": "assistant"}.get(content["role"], content["role"]),
-                "".join(part.get("text", "") for part in parts),
-                tuple(Call(one["id"], one["name"], canonical(one["args"])) for one in calls),
-                image="".join(f"{blob['mimeType']},{blob['data']}" for blob in blobs),
-                signature="".join(part.get("thoughtSignature", "") for part in parts),
-            )
-        ]
-
-
-class Bedrock:
-    """`Converse` and `ConverseStream`."""
-
-    def says(self, facts: Facts, signature: str = "") -> Script:
-        events: list[Any] = []
-        whole: list[Any] = []
-        if facts.thought:
-            events += [bedrock_answers.thought(piece) for piece in pieces(facts.thought)]
-            events += [bedrock_answers.thought(signature, name="signature"), bedrock_answers.stop()]
-            whole.append({"reasoningContent": {"reasoningText": {"text": facts.thought, "signature": signature}}})
-        if facts.text:
-            at = len(whole)
-            events += [*(bedrock_answers.text(piece, at) for piece in pieces(facts.text)), bedrock_answers.stop(at)]
-            whole.append({"text": facts.text})
-        for call in facts.calls:
-            events += bedrock_answers.called(call.name, _given(call), at=len(whole), call_id=call.id)
-            used = {"toolUseId": call.id, "name": call.name, "input": json.loads(call.arguments)}
-            whole.append({"toolUse": used})
-        stop, usage = _STOP[facts.stop].replace("refusal", "content_filtered"), self._usage(facts)
-        ends = [("messageStop", {"stopReason": stop}), ("metadata", {"usage": usage})]
-        message = {"role": "assistant", "content": whole}
-        plain = body({"output": {"message": message}, "stopReason": stop, "usage": usage})
-        return bedrock_answers.either(bedrock_answers.streamed(*events, *ends), plain)
-
-    def refuses(self) -> Script:
-        return bedrock_answers.refused(429, SLOW_DOWN, kind="ThrottlingException", headers={"Retry-After": "7"})
-
-    def breaks(self, text: str) -> Answer:
-        told = bedrock_answers.encoded("internalServerException", {"message": BROKEN}, message="exception")
-        return bedrock_answers.streamed(*map(bedrock_answers.text, pieces(text))).then(raw(told))
-
-    def asked(self, sent: Any) -> Asked:
-        system = [Turn("system", block["text"]) for block in sent.get("system", ())]
-        config = sent.get("toolConfig", {})
-        specs = [tool["toolSpec"] for tool in config.get("tools", ())]
-        tools = tuple(canonical([spec["name"], spec["inputSchema"]["json"]]) for spec in specs)
-        form = sent.get("outputConfig", {}).get("textFormat", {}).get("structure", {}).get("jsonSchema", {})
-        turns = [turn for message in sent["messages"] for turn in self._turns(message)]
-        schema = canonical(form["schema"]) if form else ""
-        choice = config.get("toolChoice", {"auto": {}})
-        way = choice["tool"]["name"] if "tool" in choice else "required" if "any" in choice else "auto"
-        limit, thinks = sent["inferenceConfig"]["maxTokens"], "effort" in sent.get("outputConfig", {})
-        return Asked((*system, *turns), tools, way, schema, limit, thinks)
-
-    def _turns(self, message: Any) -> Sequence[Turn]:
-        blocks = message["content"]
-        results = [block["toolResult"] for block in blocks if "toolResult" in block]
-        if results:
-            assert len(results) == len(blocks)
-            return [Turn("tool", _texts(one["content"]), call_id=one["toolUseId"]) for one in results]
-        used = [block["toolUse"] for block in blocks if "toolUse" in block]
-        images = [block["image"] for block in blocks if "image" in block]
-        thoughts = [block["reasoningContent"]["reasoningText"] for block in blocks if "reasoningContent" in block]
-        return [
-            Turn(
-                message["role"],
-                _texts(blocks),
-                tuple(Call(one["toolUseId"], one["name"], canonical(one["input"])) for one in used),
-                image="".join(f"image/{image['format']},{image['source']['bytes']}" for image in images),
-                signature="".join(thought["signature"] for thought in thoughts),
-            )
-        ]
-
-    def _usage(self, facts: Facts) -> dict[str, int]:
-        spent = facts.usage
-        return {
-            "inputTokens": spent.prompt - spent.cached - spent.written,
-            "cacheReadInputTokens": spent.cached,
-            "cacheWriteInputTokens": spent.written,
-            "outputTokens": spent.answer,
-        }
-
-
 _ORDER: Final = ("thinking", "text", "image", "tool_use")
 
 
 def _calls(facts: Facts) -> list[dict[str, Any]]:
     return [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": _given(call)}}
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": given(call)}}
         for call in facts.calls
     ]
 
@@ -330,7 +197,7 @@ def _usage(facts: Facts) -> dict[str, Any]:
     return {**usage_of(spent.prompt, spent.answer, spent.thought), "prompt_tokens_details": details}
 
 
-def _given(call: Call) -> str:
+def given(call: Call) -> str:
     """Return the arguments as upstreams tell them; some say nothing where there are none."""
     return "" if call.arguments == "{}" else call.arguments
 
@@ -341,8 +208,9 @@ def _details(facts: Facts, signature: str) -> list[dict[str, Any]]:
 
 
 def _plain(content: Any) -> str:
-    return content if isinstance(content, str) else _texts(content)
+    return content if isinstance(content, str) else texts(content)
 
 
-def _texts(blocks: Any) -> str:
+def texts(blocks: Any) -> str:
+    """Return the text of blocks."""
     return "".join(block.get("text", "") for block in blocks)
