@@ -10,6 +10,8 @@ from typing import Final
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.matrix import table
+
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
 
@@ -35,10 +37,13 @@ def pytest_make_collect_report(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was left to another run."""
+    """Say what was left to another run, and show the matrix of dialects and providers where it was tried."""
     left_out = sum(_is_left_out(str(report.longrepr)) for report in terminalreporter.stats.get("skipped", []))
     if left_out:
         terminalreporter.write_line(f"NOT RUN: {left_out} groups of tests of {COMPILED}; `make nightly` compiles it")
+    stats = terminalreporter.stats
+    for line in table.lines([*stats.get("passed", []), *stats.get("failed", [])]):
+        terminalreporter.write_line(line)
 
 
 def _is_left_out(reason: str) -> bool:

@@ -202,12 +202,17 @@ class RawClient:
 
 
 async def ask(
-    proxy: Proxy, body: Any, *, headers: Mapping[str, str] | None = None, path: str = "/v1/chat/completions"
+    proxy: Proxy,
+    body: Any,
+    *,
+    headers: Mapping[str, str] | None = None,
+    path: str = "/v1/chat/completions",
+    patience: float = 10.0,
 ) -> Reply:
     """Send one POST on a connection of its own and return the answer."""
     client = await RawClient.to(proxy)
     try:
         await client.send(body, headers=headers, path=path)
-        return await client.reply()
+        return await client.reply(patience=patience)
     finally:
         client.close()

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from llms.protocol.chat import ChatRequest, Chunk, ChunkObject, ModelInfo, Usage
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
-from llms.protocol.errors import InvalidRequest
+from llms.protocol.errors import InvalidRequest, NotSupported
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources, SupportsEmbeddings
 
 _DIMENSIONS: Final = 16
@@ -41,6 +41,7 @@ class Echo:
 
     async def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
         """Yield one chunk a word, then the finish reason and usage."""
+        _check(request)
         words = _words(_last_text(request))
         head = {
             "id": f"chatcmpl-{request.request_id or 'echo'}",
@@ -67,6 +68,18 @@ class Echo:
     async def models(self) -> Sequence[ModelInfo]:
         """List the configured names."""
         return [ModelInfo(name, owned_by=self._name) for name in self._options.models]
+
+
+def _check(request: ChatRequest) -> None:
+    """Raise NotSupported for what nobody would get: a call that is forced, an answer to something else than text."""
+    if request.body.get("tool_choice") not in (None, "auto", "none"):
+        problem = "`tool_choice` must be auto or none: echo calls no tools."
+        raise NotSupported(problem, param="tool_choice", status=400)
+    content = (request.body.get("messages") or [{}])[-1].get("content")
+    for at, part in enumerate(content if isinstance(content, list) else ()):
+        if isinstance(part, dict) and part.get("type") not in ("text", "refusal", None):
+            where = f"messages[-1].content[{at}]"
+            raise NotSupported(f"`{where}` must be text: echo repeats text only.", param=where, status=400)
 
 
 def _choice(delta: dict[str, Any], finish_reason: str | None = None) -> ChunkObject:

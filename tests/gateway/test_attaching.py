@@ -41,7 +41,8 @@ class Noting(Echo):  # type: ignore[misc]
         ASKED.append(request)
         if FAILING:
             raise UpstreamUnavailable(FAILING.pop())
-        async for chunk in super().chat(request, stream=stream):
+        plain = request._replace(body={**request.body, "messages": [{"role": "user", "content": "seen"}]})
+        async for chunk in super().chat(plain, stream=stream):
             yield chunk
 
 

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from llms.protocol.chat import ChatRequest
+from llms.protocol.errors import NotSupported
 from llms.providers.base import ProviderSettings
 from llms.providers.echo import Echo, Options
 from llms.testing.contract import ProviderContract
@@ -38,7 +39,7 @@ async def heard(provider, messages):
     [
         ([{"role": "user", "content": "a"}, {"role": "user", "content": "b  c\n"}], "b  c\n"),
         ([{"role": "user", "content": [{"type": "text", "text": "x"}, {"type": "text", "text": "y"}]}], "x y"),
-        ([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}, "z"]}], "z"),
+        ([{"role": "user", "content": [{"text": 7}, None, "z"]}], "z"),
         ([{"role": "assistant", "content": None}], ""),
         ([{"role": "user"}], ""),
         ([{"role": "user", "content": "nul \0 stays"}], "nul \0 stays"),
@@ -48,6 +49,24 @@ async def heard(provider, messages):
 async def test_it_says_the_last_message_again(messages, text):
     async with Made().ready() as (provider, _):
         assert await heard(provider, messages) == text
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, {"type": "image_url"}]}]},
+            "messages[-1].content[1]",
+        ),
+    ],
+)
+async def test_it_refuses_what_nobody_would_get(more, param):
+    async with Made().ready() as (provider, _):
+        with pytest.raises(NotSupported) as refused:
+            await Made().ask(provider, more=more)
+    assert (refused.value.param, refused.value.http_status) == (param, 400)
 
 
 async def test_a_delay_paces_the_words():

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn, final
 
 import orjson
 
-from llms.protocol.errors import InvalidRequest, excerpt
+from llms.protocol.errors import InvalidRequest, NotSupported, excerpt
 from llms.providers.llama_cpp.gbnf import check_grammar
 
 _MOST_TOKENS: Final = 2**30
@@ -90,10 +90,18 @@ def _messages(messages: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]
 
 
 def _text_part(path: str, part: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a part of a message; only text: the library would fetch the addresses of others by itself."""
-    text = part.get(str(part.get("type")))
-    if part.get("type") not in ("text", "refusal") or not isinstance(text, str):
-        _refuse(path, "text only: this local model reads nothing else", part.get("type"))
+    """Return a part of a message; only text: the library would fetch the addresses of others by itself.
+
+    Anything else is NotSupported, so that the next target is asked.
+    """
+    kind = str(part.get("type"))
+    text = part.get(kind)
+    if kind not in ("text", "refusal"):
+        shown = excerpt(kind, 40)
+        problem = f"`{path}` must be text only, found {shown}: this local model reads nothing else."
+        raise NotSupported(problem, param=path, status=400)
+    if not isinstance(text, str):
+        _refuse(path, "text", text)
     return {"type": "text", "text": text}
 
 

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from llms.protocol.chat import ChatRequest, Usage
-from llms.protocol.errors import ContextLengthExceeded, InvalidRequest
+from llms.protocol.errors import ContextLengthExceeded, InvalidRequest, NotSupported
 from llms.providers import discover
 from llms.providers.llama_cpp import LlamaCpp
 from tests.providers.llama_cpp.local_chats import answer, asking, row, text
@@ -178,8 +178,9 @@ async def test_parts_of_text_are_joined(demo: LlamaCpp) -> None:
 
 async def test_other_parts_are_refused_and_not_fetched(demo: LlamaCpp) -> None:
     parts = [{"type": "image_url", "image_url": {"url": "http://127.0.0.1:9/a.png"}}]
-    with pytest.raises(InvalidRequest, match=r"messages\[0\]\.content.*text only"):
+    with pytest.raises(NotSupported, match=r"messages\[0\]\.content.*text only") as refused:
         await text(demo, "", messages=[{"role": "user", "content": parts}])
+    assert refused.value.http_status == 400
 
 
 async def test_a_prompt_that_is_too_long_is_refused_with_both_numbers(demo: LlamaCpp) -> None:

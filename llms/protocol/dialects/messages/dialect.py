@@ -51,8 +51,8 @@ class MessagesDialect:
         """Read a body; what is in messages and tools is read by who has to translate it."""
         body = parse_object(raw)
         model = body.get("model")
-        if not isinstance(model, str) or not model or len(model) > _LONGEST_MODEL:
-            refuse("model", f"a string of 1 to {_LONGEST_MODEL} characters", model)
+        if not isinstance(model, str) or not 0 < len(model) <= _LONGEST_MODEL or not model.isprintable():
+            refuse("model", f"a string of 1 to {_LONGEST_MODEL} printable characters", model)
         if not objects(body.get("messages"), "messages"):
             raise InvalidRequest("`messages` must hold at least one message.", param="messages")
         for name, (expected, kinds) in _FIELDS.items():

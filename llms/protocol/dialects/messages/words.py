@@ -34,15 +34,17 @@ def tokens(usage: object, key: str) -> int:
     return value if isinstance(value, int) and 0 <= value < 2**53 else 0
 
 
-def told_usage(usage: Usage | None) -> dict[str, int]:
+def told_usage(usage: Usage | None) -> dict[str, Any]:
     """Return the usage object of Messages; zeros where nothing is known."""
     known = usage or Usage()
     read, written = known.cached_tokens, known.written_tokens
+    thought = {"output_tokens_details": {"thinking_tokens": known.reasoning_tokens}} if known.reasoning_tokens else {}
     return {
         "input_tokens": max(0, known.prompt_tokens - read - written),
         "cache_creation_input_tokens": written,
         "cache_read_input_tokens": read,
         "output_tokens": known.completion_tokens,
+        **thought,
     }
 
 

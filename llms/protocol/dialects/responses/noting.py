@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final, final
 
 from llms.protocol import json, noting
 from llms.protocol.chat import Usage
+from llms.protocol.dialects.responses.unfolding import events_of
 
 _ENDS: Final[Mapping[str, str]] = {
     "response.completed": "stop",
@@ -73,15 +74,14 @@ class Noting:
         return b""
 
     def unfold(self, item: Any, body: bytes, /) -> bytes:
-        """Return the events that tell a whole response: each item in one piece."""
+        """Return the events that tell a whole response: each text in one piece."""
         begun = {**item, "status": "in_progress", "output": [], "usage": None}
         events: list[tuple[str, Mapping[str, Any]]] = [
             ("response.created", {"response": begun}),
             ("response.in_progress", {"response": begun}),
         ]
         for at, found in enumerate(item.get("output") or ()):
-            events.append(("response.output_item.added", {"output_index": at, "item": found}))
-            events.append(("response.output_item.done", {"output_index": at, "item": found}))
+            events += events_of(at, found) if isinstance(found, dict) else ()
         events.append((f"response.{item['status']}", {"response": item}))
         return b"".join(_event(number, kind, fields) for number, (kind, fields) in enumerate(events))
 

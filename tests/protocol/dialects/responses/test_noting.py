@@ -85,13 +85,33 @@ def test_a_whole_response_is_noted(status: str) -> None:
 
 
 def test_a_whole_response_can_be_told_as_events() -> None:
-    whole = response("completed", output=[*TEXT, *CALL])
+    said = {**TEXT[0], "content": [{"type": "output_text", "text": "Hi there!", "annotations": []}]}
+    whole = response("completed", output=[said, *CALL])
     wire = Noting().unfold(whole, json.dumps(whole).encode())
 
     events = [json.loads(frame.partition(b"data: ")[2]) for frame in wire.split(b"\n\n") if frame]
     assert [found["sequence_number"] for found in events] == list(range(len(events)))
     assert events[-1]["response"] == whole
-    assert [found["item"] for found in events if found["type"].endswith("item.done")] == [*TEXT, *CALL]
+    assert [found["item"] for found in events if found["type"].endswith("item.done")] == [said, *CALL]
+    assert checked(wire).items == dict(enumerate([said, *CALL]))
+    assert [found["delta"] for found in events if found["type"].endswith(".delta")] == ["Hi there!", "{}"]
+
+
+def test_items_of_strange_forms_are_told_as_they_are() -> None:
+    strange = [
+        {"type": "message", "content": "text"},
+        {"type": "message", "id": "m", "content": [None, {"type": "output_text", "text": 7}, {"type": "new", "a": 1}]},
+        {"type": "function_call", "arguments": None},
+        {"type": "web_search_call", "id": "w", "status": "completed"},
+        {},
+        None,
+    ]
+    whole = response("completed", output=strange)
+    wire = Noting().unfold(whole, b"")
+
+    events = [json.loads(frame.partition(b"data: ")[2]) for frame in wire.split(b"\n\n") if frame]
+    assert [found["item"] for found in events if found["type"].endswith("item.done")] == strange[:-1]
+    assert events[-1]["response"] == whole
 
 
 def test_the_scripted_stream_is_in_order() -> None:
