@@ -1,0 +1,46 @@
+"""openai-agents, with chat completions and with responses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import story
+from agents import (
+    Agent,
+    ModelSettings,
+    OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
+    RunConfig,
+    Runner,
+    function_tool,
+)
+from openai import AsyncOpenAI
+from story import Told
+
+TOOLS: Any = [function_tool(story.get_weather), function_tool(story.get_time)]
+
+
+async def chat(url: str, model: str) -> Told:
+    """Run an agent on chat completions."""
+    async with AsyncOpenAI(base_url=f"{url}/v1", api_key="none") as client:
+        return await _run(OpenAIChatCompletionsModel(model, client), ModelSettings(include_usage=True))
+
+
+async def responses(url: str, model: str) -> Told:
+    """Run an agent on responses."""
+    settings = ModelSettings(store=False, response_include=["reasoning.encrypted_content"])
+    async with AsyncOpenAI(base_url=f"{url}/v1", api_key="none") as client:
+        return await _run(OpenAIResponsesModel(model, client), settings)
+
+
+async def _run(model: Any, settings: ModelSettings) -> Told:
+    agent = Agent(name="weather", model=model, model_settings=settings, tools=TOOLS)
+    running = Runner.run_streamed(agent, story.QUESTION, run_config=RunConfig(tracing_disabled=True))
+    async for _ in running.stream_events():
+        pass
+    usage = running.context_wrapper.usage
+    return Told(str(running.final_output), (usage.input_tokens, usage.output_tokens))
+
+
+if __name__ == "__main__":
+    story.main([chat, responses])
