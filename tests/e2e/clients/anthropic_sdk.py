@@ -8,9 +8,7 @@ import anthropic
 import story
 from story import Told
 
-TOOLS: Any = [
-    {"name": name, "description": does, "input_schema": takes} for name, (does, takes) in story.TOOLS.items()
-]
+TOOLS: Any = [{"name": name, "description": does, "input_schema": takes} for name, (does, takes) in story.TOOLS.items()]
 
 
 def messages(url: str, model: str) -> Told:

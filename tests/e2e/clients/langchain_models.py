@@ -28,6 +28,7 @@ async def responses(url: str, model: str) -> Told:
         use_responses_api=True,
         store=False,
         include=["reasoning.encrypted_content"],
+        reasoning={"summary": "auto"},
     )
     return await _talk(asking)
 
@@ -41,6 +42,7 @@ async def messages(url: str, model: str) -> Told:
 async def _talk(model: Any) -> Told:
     said: list[Any] = [HumanMessage(story.QUESTION)]
     asked = answered = 0
+    thoughts = ""
     with_tools = model.bind_tools(TOOLS)
     while True:
         whole: AIMessageChunk | None = None
@@ -49,9 +51,10 @@ async def _talk(model: Any) -> Told:
         assert whole is not None
         asked += whole.usage_metadata["input_tokens"] if whole.usage_metadata else 0
         answered += whole.usage_metadata["output_tokens"] if whole.usage_metadata else 0
+        thoughts += "".join(part["reasoning"] for part in whole.content_blocks if part["type"] == "reasoning")
         said.append(whole)
         if not whole.tool_calls:
-            return Told(str(whole.text), (asked, answered))
+            return Told(str(whole.text), (asked, answered), thoughts)
         for call in whole.tool_calls:
             result = {"get_weather": story.get_weather, "get_time": story.get_time}[call["name"]](**call["args"])
             said.append(ToolMessage(result, tool_call_id=call["id"]))

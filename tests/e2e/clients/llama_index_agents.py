@@ -25,7 +25,7 @@ async def chat(url: str, model: str) -> Told:
         usage = event.raw.get("usage") if isinstance(event, AgentStream) and event.raw else None
         asked += usage["prompt_tokens"] if usage else 0
         answered += usage["completion_tokens"] if usage else 0
-    return Told(str(await running), (asked, answered))
+    return Told(str(await running), (asked, answered), "")
 
 
 if __name__ == "__main__":

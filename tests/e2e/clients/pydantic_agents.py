@@ -22,16 +22,14 @@ async def chat(url: str, model: str) -> Told:
 async def responses(url: str, model: str) -> Told:
     """Run an agent on responses."""
     provider = OpenAIProvider(base_url=f"{url}/v1", api_key="none")
-    settings = OpenAIResponsesModelSettings(openai_store=False)
+    settings = OpenAIResponsesModelSettings(openai_store=False, openai_reasoning_summary="auto")
     profile = OpenAIModelProfile(openai_supports_encrypted_reasoning_content=True)
     return await _run(OpenAIResponsesModel(model, provider=provider, profile=profile), settings)
 
 
 async def messages(url: str, model: str) -> Told:
     """Run an agent on Messages, with thinking."""
-    settings = AnthropicModelSettings(
-        max_tokens=4096, anthropic_thinking={"type": "enabled", "budget_tokens": 1024}
-    )
+    settings = AnthropicModelSettings(max_tokens=4096, anthropic_thinking={"type": "enabled", "budget_tokens": 1024})
     return await _run(AnthropicModel(model, provider=AnthropicProvider(base_url=url, api_key="none")), settings)
 
 

@@ -72,10 +72,10 @@ class Told(NamedTuple):
     """What a client has at the end of the conversation."""
 
     text: str
-    usage: tuple[int, int] | None
-    """Tokens of all turns together; None where the client does not tell."""
-    thoughts: str | None = None
-    """All reasoning that the client showed; None where it shows none."""
+    usage: tuple[int, int]
+    """Tokens of all turns together."""
+    thoughts: str
+    """All reasoning that the client showed."""
 
 
 Way = Callable[[str, str], Told | Awaitable[Told]]

@@ -99,10 +99,12 @@ def tell_messages(turn: int) -> Answer:
     thought = thinking_block(0, pieces(THOUGHTS[turn]), signature(turn))
     begun = messages.start(tokens=USAGE[0])
     if turn < len(CALLS):
-        call = call_block(1, CALLS[turn].name, arguments(turn), call_id("toolu", turn))
-        return messages.stream(begun, thought, call, messages.message_event("tool_use", tokens=USAGE[1]), messages.STOP)
-    said = text_block(1, pieces(ANSWER))
-    return messages.stream(begun, thought, said, messages.message_event(tokens=USAGE[1]), messages.STOP)
+        said, reason = call_block(1, CALLS[turn].name, arguments(turn), call_id("toolu", turn)), "tool_use"
+    else:
+        said, reason = text_block(1, pieces(ANSWER)), "end_turn"
+    usage = {"input_tokens": USAGE[0], "output_tokens": USAGE[1]}
+    ended = messages.event("message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage=usage)
+    return messages.stream(begun, thought, said, ended, messages.STOP)
 
 
 def read_messages(request: Any) -> Heard:

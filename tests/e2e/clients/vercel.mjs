@@ -26,7 +26,7 @@ const tools = Object.fromEntries(
 const openai = createOpenAI({ baseURL: `${url}/v1`, apiKey: "none" });
 const like = createOpenAICompatible({ name: "llms", baseURL: `${url}/v1`, apiKey: "none", includeUsage: true });
 const anthropic = createAnthropic({ baseURL: `${url}/v1`, apiKey: "none" });
-const sealed = { store: false, forceReasoning: true, include: ["reasoning.encrypted_content"] };
+const sealed = { store: false, forceReasoning: true, include: ["reasoning.encrypted_content"], reasoningSummary: "auto" };
 const thinking = { thinking: { type: "enabled", budgetTokens: 1024 } };
 
 const ways = {
