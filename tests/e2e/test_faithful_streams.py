@@ -88,6 +88,7 @@ class TestTranscripts:
         told = [item for item in chunks if not item["choices"]]
         if asked and usage:
             [item] = told
+            assert [other for other in chunks if other.get("usage")] == [item]
             assert (item["usage"]["prompt_tokens"], item["usage"]["completion_tokens"]) == usage
         else:
             assert told == []
