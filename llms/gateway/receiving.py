@@ -100,11 +100,10 @@ async def _fold(first: Chunk, lease: Lease, request: ChatRequest, exchange: Exch
 
 
 def _conform(lease: Lease, request: ChatRequest, exchange: Exchange, *, include_usage: bool) -> Conform:
-    asked = request.body.get("stream_options") or {}
     return Conform(
         model=lease.target.model,
         fallback_id=f"chatcmpl-{request.request_id}",
         created=int(exchange.started),
         include_usage=include_usage,
-        running_usage=asked.get("continuous_usage_stats") is True,
+        running_usage=request.running_usage,
     )

@@ -43,6 +43,8 @@ class ChatRequest(NamedTuple):
     """Where to write how far the answer is; None unless the client wants to know."""
     original: Original | None = None
     """The request in the client's own dialect, where that is another one: for targets that speak it."""
+    running_usage: bool = False
+    """The client asked for usage on every chunk (`stream_options.continuous_usage_stats`)."""
 
     def for_model(self, model: str) -> ChatRequest:
         """Return the same request under the upstream's own model id."""
