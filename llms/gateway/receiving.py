@@ -105,4 +105,5 @@ def _conform(lease: Lease, request: ChatRequest, exchange: Exchange, *, include_
         fallback_id=f"chatcmpl-{request.request_id}",
         created=int(exchange.started),
         include_usage=include_usage,
+        running_usage=request.running_usage,
     )

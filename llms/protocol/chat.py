@@ -45,6 +45,8 @@ class ChatRequest(NamedTuple):
     """The request in the client's own dialect, where that is another one: for targets that speak it."""
     cache_control: str = ""
     """What the client says of answers that are kept: the header Cache-Control, where the server keeps any."""
+    running_usage: bool = False
+    """The client asked for usage on every chunk (`stream_options.continuous_usage_stats`)."""
 
     def for_model(self, model: str) -> ChatRequest:
         """Return the same request under the upstream's own model id."""

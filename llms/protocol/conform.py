@@ -3,7 +3,7 @@
 The rules are those of the wire contract: constant id, created and model; a role on the first chunk of each
 choice and on no other; one finish reason of OpenAI's five per choice; no null delta; tool calls with index, id,
 type and string arguments once; no half characters; chunks without choices only as the one usage chunk at the
-end, and only when asked.
+end, and only when asked; usage nowhere else then, as there are clients that add up all they are told.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Conform:
         "_open",
         "_surrogates",
         "_tools",
+        "_usage_alone",
         "_usage_chunk",
         "finish",
         "include_usage",
@@ -46,8 +47,13 @@ class Conform:
         "usage",
     )
 
-    def __init__(self, *, model: str, fallback_id: str, created: int, include_usage: bool) -> None:
-        """Take what to say where the upstream says nothing: `model`, `fallback_id`, `created` (Unix seconds)."""
+    def __init__(
+        self, *, model: str, fallback_id: str, created: int, include_usage: bool, running_usage: bool = False
+    ) -> None:
+        """Take what to say where the upstream says nothing: `model`, `fallback_id`, `created` (Unix seconds).
+
+        `running_usage` leaves usage on every chunk, for clients that asked for it there.
+        """
         self._id: str | None = None
         self._fallback_id = fallback_id
         self._created = created
@@ -61,6 +67,7 @@ class Conform:
         """The shape that passed last, with nothing since that could change what passes."""
         self._usage_chunk: tuple[ChunkObject, bytes | None] | None = None
         self.include_usage = include_usage
+        self._usage_alone = include_usage and not running_usage
         self.usage: Mapping[str, Any] | None = None
         self.finish: str | None = None
 
@@ -155,6 +162,8 @@ class Conform:
                     return False
                 closed[index] = reason
         if closed or item.get("usage") is not None:
+            if self._usage_alone and item.get("usage"):
+                return False
             self._note(item, closed)
         return True
 
@@ -212,6 +221,8 @@ class Conform:
         mended = {**self._extra, **item, **self._head(), "choices": mended_choices}
         self._extra = {}
         self._note(item, {})
+        if self._usage_alone and item.get("usage"):
+            mended["usage"] = None
         return item if same(mended, item) else mended
 
     def _set_aside(self, item: ChunkObject, payload: bytes | None) -> None:

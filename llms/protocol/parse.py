@@ -170,8 +170,9 @@ def parse_chat(raw: bytes, *, request_id: str = "", hops: int = 0, stream: bool 
     streams = body.get("stream") is True if stream is None else stream
     options = body.get("stream_options") if streams else None
     include_usage = options is not None and options.get("include_usage") is True
+    running_usage = options is not None and options.get("continuous_usage_stats") is True
     large = raw if len(raw) > _LARGE else None
-    return ChatRequest(body, model, streams, include_usage, hops, request_id, large)
+    return ChatRequest(body, model, streams, include_usage, hops, request_id, large, running_usage=running_usage)
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:

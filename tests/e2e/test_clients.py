@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import subprocess
-import venv
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -39,14 +37,14 @@ from llms.testing.fake_upstream import (
     whole_tools,
 )
 from llms.testing.seen import Seen
+from tests.e2e.clients.environments import python_with
 from tests.proxy import Proxy, one_upstream, serving
 
-ROOT = Path(__file__).resolve().parents[2]
 SAY: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "hello"}]
 WEATHER: Any = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
 ASKED: Any = {"include_usage": True}
 LITELLM = "litellm[mcp]"
-"""Without that extra it fails on every request with tools."""
+"""It cannot live beside openai 3; without that extra it fails on every request with tools."""
 PROBS = {"content": [{"token": "Hi", "logprob": -0.5, "bytes": [72, 105], "top_logprobs": []}], "refusal": None}
 FAST = "max_retry_after: 1s, models: [real-model]"
 
@@ -397,24 +395,6 @@ class TestLangChain:
                 [item async for item in model.astream("hi")]
 
 
-@pytest.fixture(scope="session")
-def litellm_python() -> Path:
-    """Return the interpreter of an environment with litellm, which cannot live beside openai 3; made once."""
-    home = ROOT / ".cache" / "litellm"
-    python = home / "bin" / "python"
-    known = [str(python), "-c", "from importlib.metadata import version as v; v('litellm'), v('mcp')"]
-    if python.exists() and subprocess.run(known, capture_output=True, check=False).returncode == 0:
-        return python
-    shutil.rmtree(home, ignore_errors=True)
-    venv.create(home, with_pip=True)
-    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", LITELLM]
-    made = subprocess.run(install, capture_output=True, text=True, check=False)
-    if made.returncode:
-        shutil.rmtree(home, ignore_errors=True)
-        pytest.skip(f"litellm cannot be installed here: {' '.join(install)}: {made.stderr.strip()[-300:]}")
-    return python
-
-
 def by_what_is_said(seen: Seen) -> Answer:
     """Answer the chats of `litellm_chats`."""
     said = seen.json["messages"][0]["content"]
@@ -432,11 +412,12 @@ def by_what_is_said(seen: Seen) -> Answer:
 
 @pytest.mark.clients
 @pytest.mark.timeout(900)
-async def test_litellm(litellm_python: Path) -> None:
+async def test_litellm() -> None:
+    python = await asyncio.to_thread(python_with, LITELLM)
     async with before(by_what_is_said) as (proxy, upstream):
         script = Path(__file__).with_name("litellm_chats.py")
         child = await asyncio.create_subprocess_exec(
-            str(litellm_python), str(script), proxy.url, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            str(python), str(script), proxy.url, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         out, problems = await asyncio.wait_for(child.communicate(), 60)
         assert child.returncode == 0, problems.decode()[-2000:]

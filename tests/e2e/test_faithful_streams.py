@@ -88,6 +88,7 @@ class TestTranscripts:
         told = [item for item in chunks if not item["choices"]]
         if asked and usage:
             [item] = told
+            assert [other for other in chunks if other.get("usage")] == [item]
             assert (item["usage"]["prompt_tokens"], item["usage"]["completion_tokens"]) == usage
         else:
             assert told == []
@@ -210,13 +211,18 @@ class TestUsage:
         assert upstream.chats[0].json["stream_options"] == {**options, "include_usage": True}
 
     @pytest.mark.parametrize("asked", [True, False])
-    async def test_usage_on_the_finish_chunk_stays_and_the_asked_one_is_added(self, asked: bool) -> None:
+    async def test_usage_on_the_finish_chunk_is_told_once(self, asked: bool) -> None:
         reply, _, _ = await relay(answer(self.FIRST, self.ON_FINISH, self.DONE), **(ASKED if asked else {}))
 
         chunks = reply.events[:-1]
-        assert chunks[1]["usage"] == USAGE
-        assert [item["usage"] for item in chunks if not item["choices"]] == ([USAGE] if asked else [])
+        assert [(bool(item["choices"]), item["usage"]) for item in chunks if item.get("usage")] == [(not asked, USAGE)]
         check_stream(chunks, include_usage=asked)
+
+    async def test_usage_stays_on_every_chunk_for_those_who_asked_for_it_there(self) -> None:
+        options = {**ASKED["stream_options"], "continuous_usage_stats": True}
+        reply, _, _ = await relay(answer(self.FIRST, self.ON_FINISH, self.DONE), stream_options=options)
+
+        assert [bool(item["choices"]) for item in reply.events[:-1] if item.get("usage")] == [True, False]
 
     async def test_usage_told_twice_is_one_chunk_at_the_end(self) -> None:
         reply, _, _ = await relay(answer(self.FIRST, self.APART, self.ON_FINISH, self.APART, self.DONE), **ASKED)

@@ -3,6 +3,7 @@
 import pytest
 
 from llms.protocol.chat import Chunk
+from llms.protocol.conform import Conform
 from tests.protocol.streams import HEAD, ROLE, USAGE, chunk_of, conform, one, run
 
 LAST = {**HEAD, "choices": [], "usage": USAGE}
@@ -42,10 +43,12 @@ class TestUsage:
 
         assert seen[-1] == LAST
 
-    def test_usage_on_the_finish_stays_there_and_is_repeated(self):
-        seen = run(one(ROLE), one({}, "stop", usage=USAGE), include_usage=True)
+    @pytest.mark.parametrize("reason", ["stop", "eos"])
+    def test_usage_on_the_finish_moves_to_the_end(self, reason):
+        """LangChain, pydantic-ai and others add up the usage of all chunks."""
+        seen = run(one(ROLE), one({}, reason, usage=USAGE), include_usage=True)
 
-        assert [item.get("usage") for item in seen] == [None, USAGE, USAGE]
+        assert [item.get("usage") for item in seen] == [None, None, USAGE]
         assert seen[-1]["choices"] == []
 
     def test_usage_on_the_finish_stays_when_nobody_asked(self):
@@ -60,8 +63,9 @@ class TestUsage:
 
         assert rules.usage == USAGE
 
-    def test_running_usage_ends_at_the_last(self):
-        rules = conform(include_usage=True)
+    @pytest.mark.parametrize("asked", [True, False])
+    def test_running_usage_ends_at_the_last_and_stays_where_it_is_asked_for(self, asked):
+        rules = Conform(model="m", fallback_id="x", created=1, include_usage=True, running_usage=asked)
         running = [{**USAGE, "completion_tokens": count} for count in (0, 1, 2)]
 
         seen = run(
@@ -72,7 +76,7 @@ class TestUsage:
         )
 
         assert rules.usage == running[2] == seen[-1]["usage"]
-        assert [item["usage"] for item in seen[:3]] == running
+        assert [item["usage"] for item in seen[:3]] == (running if asked else [None] * 3)
 
     def test_usage_on_a_chunk_in_the_middle_counts(self):
         rules = conform()

@@ -296,6 +296,13 @@ def test_streaming_is_settled_by_the_route_then_by_the_body(
     assert (chat.stream, chat.include_usage) == (stream, include_usage)
 
 
+@pytest.mark.parametrize("asked", [True, False, None])
+def test_usage_on_every_chunk_is_asked_for(asked: bool | None) -> None:
+    options = {"include_usage": True, "continuous_usage_stats": asked}
+
+    assert parse_chat(body(stream=True, stream_options=options)).running_usage is (asked is True)
+
+
 def test_other_dialects_may_read_any_object() -> None:
     assert parse_object(b'{"input": "x"}') == {"input": "x"}
     assert parse_object(b"{}") == {}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from llms.protocol.dialects.messages.details import UNSIGNED
 from llms.testing import messages
 from llms.testing.answers import Answer, chunk, reply, text_stream
 from llms.testing.fake_upstream import FakeUpstream, answer, close, error, event, stall, wait, whole
@@ -144,8 +145,9 @@ class TestNative:
         assert got.body == b"".join(told)
         assert (ended.outcome, ended.chunks, ended.usage.prompt_tokens) == ("ok", 7, 7)
 
-    async def test_only_what_is_not_ours_is_sent_to_anthropic(self) -> None:
-        foreign = [{"type": "thinking", "thinking": "Hm.", "signature": ""}, {"type": "text", "text": "Hi"}]
+    @pytest.mark.parametrize("signature", ["", UNSIGNED])
+    async def test_only_what_is_not_ours_is_sent_to_anthropic(self, signature: str) -> None:
+        foreign = [{"type": "thinking", "thinking": "Hm.", "signature": signature}, {"type": "text", "text": "Hi"}]
         turns = [*ASKED["messages"], {"role": "assistant", "content": foreign}, *ASKED["messages"]]
         async with FakeUpstream() as upstream, serving(one_upstream(upstream, row=NATIVE)) as proxy:
             upstream.script(messages.stream(*_whole_stream()))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, final
 
 from llms.protocol import json
+from llms.protocol.dialects.messages.details import UNSIGNED
 from llms.protocol.sse import escape_separators
 
 Said = Literal["text", "thinking"]
@@ -96,10 +97,10 @@ class Blocks:
             if self._open != "thinking" and block["thinking"]:
                 self._say("thinking", block["thinking"])
             self._begin("thinking", {"thinking": "", "signature": ""})
-            self._delta({"type": "signature_delta", "signature": block["signature"]})
-        else:
-            self._close()
-            self._begin(block["type"], {name: value for name, value in block.items() if name != "type"})
+            self._close(signature=block["signature"])
+            return
+        self._close()
+        self._begin(block["type"], {name: value for name, value in block.items() if name != "type"})
         self._close()
 
     def call(self, index: int, fragment: Mapping[str, Any]) -> None:
@@ -164,7 +165,9 @@ class Blocks:
     def _delta(self, delta: Mapping[str, Any]) -> None:
         self._made.append(event("content_block_delta", {"index": self._at, "delta": delta}))
 
-    def _close(self) -> None:
+    def _close(self, *, signature: str = UNSIGNED) -> None:
+        if self._open == "thinking":
+            self._delta({"type": "signature_delta", "signature": signature})
         if self._open is not None:
             self._made.append(event("content_block_stop", {"index": self._at}))
             self._open = None

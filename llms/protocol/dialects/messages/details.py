@@ -1,7 +1,8 @@
 """Reasoning that must be given back as it came, in its two forms: details of a chat, and blocks of Messages.
 
 Blocks hold what Anthropic signed. Details of other makers travel through a client of Messages in a redacted block of
-ours; such blocks, and thinking that nobody signed, mean nothing to Anthropic and are never sent there.
+ours; such blocks, and thinking that nobody signed, mean nothing to Anthropic and are never sent there. Clients leave
+out thinking without a signature when they give it back, so that it gets one of ours.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, Final
 from llms.protocol import json
 
 FORMAT: Final = "anthropic-claude-v1"
+UNSIGNED: Final = "llms-unsigned"
+"""The signature of thinking that nobody signed."""
 _CARRIED: Final = "llms-reasoning:"
 
 
@@ -23,7 +26,7 @@ def detail_of(block: Mapping[str, Any], index: int) -> dict[str, Any]:
         if data.startswith(_CARRIED):
             return _unpacked(data)
         return {"type": "reasoning.encrypted", "data": data, "format": FORMAT, "index": index}
-    text, signature = str(block.get("thinking") or ""), str(block.get("signature") or "")
+    text, signature = str(block.get("thinking") or ""), str(block["signature"]) if is_signed(block) else ""
     return {"type": "reasoning.text", "text": text, "signature": signature, "format": FORMAT, "index": index}
 
 
@@ -55,7 +58,7 @@ def is_signed(block: Mapping[str, Any]) -> bool:
     """Tell whether a block may be sent to Anthropic: all may but thinking that is not theirs."""
     kind = block.get("type")
     if kind == "thinking":
-        return bool(block.get("signature"))
+        return block.get("signature") not in (None, "", UNSIGNED)
     return kind != "redacted_thinking" or not str(block.get("data") or "").startswith(_CARRIED)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from llms.protocol import json
 from llms.protocol.chat import Completion, Usage
-from llms.protocol.dialects.messages.details import blocks_in, thought_of
+from llms.protocol.dialects.messages.details import UNSIGNED, blocks_in, thought_of
 from llms.protocol.dialects.messages.telling import message_id, stop_reason, stop_sequence
 from llms.protocol.dialects.messages.words import told_usage
 
@@ -43,7 +43,7 @@ def _thinking(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     blocks = blocks_in(message.get("reasoning_details"))
     thought = thought_of(message)
     if thought and not any(block["type"] == "thinking" and block["thinking"] for block in blocks):
-        return [{"type": "thinking", "thinking": thought, "signature": ""}, *blocks]
+        return [{"type": "thinking", "thinking": thought, "signature": UNSIGNED}, *blocks]
     return blocks
 
 

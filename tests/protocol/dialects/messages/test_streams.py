@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llms.protocol.chat import Chunk, Usage
 from llms.protocol.conform import Conform
 from llms.protocol.dialects.messages.answered import completion_of
-from llms.protocol.dialects.messages.details import FORMAT
+from llms.protocol.dialects.messages.details import FORMAT, UNSIGNED
 from llms.protocol.dialects.messages.dialect import MessagesDialect
 from llms.protocol.dialects.messages.reader import MessagesReader
 from llms.protocol.dialects.messages.telling import MessagesTelling
@@ -234,6 +234,17 @@ class TestTelling:
 
         assert back["reasoning_details"] == [detail]
         assert (back["reasoning_content"], back["content"]) == ("Hm.", "Hi")
+        assert request.original is not None
+        assert request.original.body["messages"][0]["content"] == [{"type": "text", "text": "Hi"}]
+
+    def test_thinking_that_nobody_signed_comes_back_from_clients_that_want_signatures(self) -> None:
+        message = message_of(told(said({"reasoning_content": "Hm."}, {"content": "Hi"})))
+        thinking, _ = message["content"]
+        asked = {"model": "m", "messages": [{"role": "assistant", "content": message["content"]}], "max_tokens": 1}
+        request = MessagesDialect().parse(json.dumps(asked).encode(), request_id="r", hops=0, stream=None)
+
+        assert (thinking["thinking"], thinking["signature"]) == ("Hm.", UNSIGNED)
+        assert request.body["messages"] == [{"role": "assistant", "content": "Hi", "reasoning_content": "Hm."}]
         assert request.original is not None
         assert request.original.body["messages"][0]["content"] == [{"type": "text", "text": "Hi"}]
 
