@@ -17,13 +17,14 @@ _RESPONSES: Final = "responses"
 def identity(request: ChatRequest, route: Route, *, key_id: str, stream: bool) -> str | None:
     """Return what all equal requests of one key have in common; None for one that may be answered in several ways.
 
-    Only temperature 0 counts as one way. How the answer is to be streamed makes no difference, but to a request in
+    Only temperature 0 counts as one way. How the answer is to be streamed makes no difference, but for usage on every
+    chunk, and to a request in
     another dialect, whose answer may come in that dialect. A new list of targets makes it another request.
     """
     if not _is_deterministic(request):
         return None
     targets = [target.id for target in (*route.targets, *([route.overflow] if route.overflow else []))]
-    what = [key_id, request.model, targets, request.hops, _asked(request.body)]
+    what = [key_id, request.model, targets, request.hops, request.running_usage, _asked(request.body)]
     if request.original is not None:
         original = request.original
         chats = [_asked(chat) for chat in original.chats]
