@@ -18,8 +18,8 @@ def identity(request: ChatRequest, route: Route, *, key_id: str, stream: bool) -
     """Return what all equal requests of one key have in common; None for one that may be answered in several ways.
 
     Only temperature 0 counts as one way. How the answer is to be streamed makes no difference, but for usage on every
-    chunk, and to a request in
-    another dialect, whose answer may come in that dialect. A new list of targets makes it another request.
+    chunk, and to a request in another dialect, whose answer may come in that dialect. A new list of targets makes it
+    another request.
     """
     if not _is_deterministic(request):
         return None
