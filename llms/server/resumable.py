@@ -13,7 +13,7 @@ from llms.protocol.chat import ChatRequest, Chunk
 from llms.protocol.dialects import Telling
 from llms.protocol.dialects.chat import text_of
 from llms.protocol.dialects.passed import Passed
-from llms.protocol.errors import LlmsError
+from llms.protocol.errors import LlmsError, ReplayExpired
 from llms.protocol.sse import PING_AMONG_IDS
 from llms.server.access import Access
 from llms.server.event_stream import EventStream
@@ -36,7 +36,7 @@ async def answer(
     access.reported = True
     events = event_stream(request, access, session, services)
     try:
-        await relay(session, events, after=0)
+        await relay(session, events, after=0, asks=True)
     finally:
         events.close()
         if not events.committed:
@@ -52,8 +52,12 @@ def event_stream(
     return EventStream(request, access, services, headers=named, heartbeat=session.heartbeat, ping=PING_AMONG_IDS)
 
 
-async def relay(session: StreamSession | RemoteSession, events: EventStream, *, after: int) -> None:
-    """Send the events that follow one, to the end; raise an LlmsError while there is no status yet."""
+async def relay(session: StreamSession | RemoteSession, events: EventStream, *, after: int, asks: bool = False) -> None:
+    """Send the events that follow one, to the end; raise an LlmsError while there is no status yet.
+
+    Who `asks` for the answer itself wants no events of the past: where it outran its first reader, that is told as an
+    event, which names the stream and what there is of the text.
+    """
     try:
         async with aclosing(session.follow(after=after)) as found:
             async for some in found:
@@ -65,6 +69,8 @@ async def relay(session: StreamSession | RemoteSession, events: EventStream, *, 
         await events.commit(session.headers)
         await events.done(b"")
     except LlmsError as error:
+        if asks and isinstance(error, ReplayExpired):
+            await events.commit(session.headers)
         await events.fail(error, lambda failure: b"id: %d\n%b" % session.tell(failure, after=after))
 
 

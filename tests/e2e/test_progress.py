@@ -66,7 +66,7 @@ async def test_its_own_accumulator_takes_the_stream(seconds: float) -> None:
 
 
 async def test_thoughts_are_told_of_as_thoughts() -> None:
-    async with asking(reasoning_stream().paced(0.25)) as client:
+    async with asking(reasoning_stream("Let me think about this for quite a while.").paced(0.25)) as client:
         stream = await client.chat.completions.create(model="m", messages=SAY, stream=True)
         told = [(chunk.model_extra or {}).get("llms", {}) async for chunk in stream]
     states = [each.get("state") for each in told if each.get("state")]

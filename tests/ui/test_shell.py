@@ -189,6 +189,7 @@ async def test_a_chat_that_is_answered_shows_it(page: Page, server: Server) -> N
     dot = row(page, "A tale").get_by_role("img", name="An answer is being written")
     await expect(dot).to_be_visible()
     await page.keyboard.press("Control+Shift+O")
+    await expect(page.get_by_role("heading", name="What are you working on?")).to_be_visible()
     await expect(dot).to_be_visible()
     gate.set()
     await expect(dot).to_have_count(0)
