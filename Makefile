@@ -46,8 +46,10 @@ types:
 floors:
 	$(BIN)/lint-imports --no-cache
 
+# What fails among others on a busy machine is tried once more, alone: a defect fails again, and both runs are printed.
 unit:
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS) || \
+	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(ARGS)
 
 nightly: setup system ## All tests, those of llama-cpp-python too, which is compiled if need be
 	@ls $(WHEELS)/llama_cpp_python-*.whl >/dev/null 2>&1 || \
