@@ -11,6 +11,7 @@ from llms.gateway.answer import Answer, Whole
 from llms.gateway.exchange import Exchange
 from llms.protocol.chat import Chunk, Usage
 from llms.protocol.errors import Cancelled, InternalError, LlmsError
+from llms.streaming.news import News
 from llms.tasks import Tasks
 
 _MOST: Final = 4 * 2**20
@@ -29,8 +30,22 @@ class Flight:
     """Runs in a task of its own, as long as it has members: the accounts of the requests that it answers."""
 
     __slots__ = (
-        "_ahead", "_chunks", "_first", "_members", "_payer", "_room", "_size", "_task", "_waiting",
-        "answer", "error", "include_usage", "inner", "is_open", "over", "whole",
+        "_ahead",
+        "_chunks",
+        "_first",
+        "_members",
+        "_news",
+        "_payer",
+        "_room",
+        "_size",
+        "_task",
+        "answer",
+        "error",
+        "include_usage",
+        "inner",
+        "is_open",
+        "over",
+        "whole",
     )  # fmt: skip
 
     def __init__(self, inner: Exchange, *, include_usage: bool = False) -> None:
@@ -54,7 +69,7 @@ class Flight:
         self._first = 0
         self._size = self._ahead = 0
         self._room = asyncio.Event()
-        self._waiting: list[asyncio.Future[None]] = []
+        self._news = News()
         self._task: asyncio.Task[None] | None = None
 
     def start(self, work: Coroutine[Any, Any, None], tasks: Tasks) -> None:
@@ -72,7 +87,7 @@ class Flight:
         try:
             async with await ask() as answer:
                 self.answer = answer
-                self._wake()
+                self._news.tell()
                 async for chunk in answer.chunks():
                     self._add(chunk)
                     if chunk.final:
@@ -100,7 +115,7 @@ class Flight:
     async def committed(self, exchange: Exchange) -> Answer:
         """Wait for the first chunk; raise the LlmsError that came instead."""
         while self.answer is None and not self.over:
-            await self._news()
+            await self._news.wait()
         self._show(exchange)
         if self.answer is None:
             raise self._error()
@@ -109,7 +124,7 @@ class Flight:
     async def completed(self, exchange: Exchange) -> Whole:
         """Wait for the whole answer; raise the LlmsError that came instead."""
         while not self.over:
-            await self._news()
+            await self._news.wait()
         self._show(exchange)
         if self.whole is None:
             raise self._error()
@@ -123,7 +138,7 @@ class Flight:
                 if self.error is not None:
                     raise self._error()
                 return None
-            await self._news()
+            await self._news.wait()
         chunk = self._chunks[at - self._first]
         self._members[exchange] = at + 1
         if not self.is_open:
@@ -171,7 +186,7 @@ class Flight:
         if self._size > _MOST:
             self.is_open = False
             self._forget_read()
-        self._wake()
+        self._news.tell()
 
     async def _wait_for_readers(self) -> None:
         while self._ahead > _AHEAD:
@@ -197,7 +212,7 @@ class Flight:
             self.inner.usage = self.answer.usage or self.inner.usage
             self.inner.finish_reason = self.answer.finish
         self._payer = self._payer or next(iter(self._members), None)
-        self._wake()
+        self._news.tell()
 
     def _error(self) -> LlmsError:
         """Return the error for one member: each writes on its own what it tells its client."""
@@ -221,14 +236,3 @@ class Flight:
         exchange.usage = inner.usage
         exchange.retries, exchange.fallbacks = inner.retries, inner.fallbacks
         exchange.skipped, exchange.queued, exchange.overhead = inner.skipped, inner.queued, inner.overhead
-
-    async def _news(self) -> None:
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
-        await waiter
-
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for waiter in waiting:
-            if not waiter.done():
-                waiter.set_result(None)

@@ -10,6 +10,7 @@ from typing import Final, Literal, final
 from llms.protocol.chat import Usage
 from llms.protocol.errors import Cancelled, InternalError, InvalidRequest, LlmsError, ReplayExpired
 from llms.protocol.resuming import Resuming
+from llms.streaming.news import News
 from llms.streaming.replay import Event, Replay
 from llms.tasks import Tasks
 
@@ -25,8 +26,20 @@ class StreamSession:
     """One generation. Its source never waits for a reader, and a reader never for another one."""
 
     __slots__ = (
-        "_changed", "_ending", "_replay", "_task", "_tell", "_waiting",
-        "error", "headers", "heartbeat", "id", "owner", "readers", "status", "usage",
+        "_changed",
+        "_ending",
+        "_news",
+        "_replay",
+        "_task",
+        "_tell",
+        "error",
+        "headers",
+        "heartbeat",
+        "id",
+        "owner",
+        "readers",
+        "status",
+        "usage",
     )  # fmt: skip
 
     def __init__(
@@ -53,7 +66,7 @@ class StreamSession:
         self._replay = replay
         self._tell = tell
         self._changed = changed
-        self._waiting: list[asyncio.Future[None]] = []
+        self._news = News()
         self._ending: LlmsError | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -67,7 +80,7 @@ class StreamSession:
         before = self._replay.size
         self._replay.add(data)
         self._changed(self, self._replay.size - before)
-        self._wake()
+        self._news.tell()
 
     async def follow(self, *, after: int = 0, counts: bool = True) -> AsyncGenerator[Sequence[Event], None]:
         """Yield the events that follow one, a few at a time, to the end of the stream; read it with `aclosing`.
@@ -88,7 +101,7 @@ class StreamSession:
                     after = events[-1].id
                     yield events
                 elif self.status == "in_progress":
-                    await self._news()
+                    await self._news.wait()
                 elif self.error is not None and not self.last:
                     raise self.error
                 else:
@@ -175,7 +188,7 @@ class StreamSession:
             self.append(self.tell(error, after=self.last).data)
         self.status = status
         self._changed(self, 0)
-        self._wake()
+        self._news.tell()
 
     def _expired(self, after: int) -> ReplayExpired:
         error = ReplayExpired(
@@ -189,14 +202,3 @@ class StreamSession:
         self.readers += readers
         if readers:
             self._changed(self, 0)
-
-    async def _news(self) -> None:
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
-        await waiter
-
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for waiter in waiting:
-            if not waiter.done():
-                waiter.set_result(None)
