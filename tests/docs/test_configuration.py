@@ -108,7 +108,7 @@ def test_every_own_key_of_a_provider_type_is_documented(kind: str) -> None:
 
 def _check_options(found: dict[str, Row], model: type[BaseModel], required: dict[str, Any]) -> None:
     """Assert that the rows are the fields of a model, with their defaults."""
-    assert found.keys() == model.model_fields.keys()
+    assert found.keys() == {field.alias or name for name, field in model.model_fields.items()}
     assert {key for key, row in found.items() if row.cells[1] == "required"} == required.keys()
     defaults = {key: yaml.safe_load(codes(row.cells[1])[0]) for key, row in found.items() if key not in required}
     assert model.model_validate(required | defaults) == model.model_validate(required)

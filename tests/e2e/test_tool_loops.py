@@ -88,7 +88,7 @@ class House:
 @pytest.fixture
 async def house(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[House]:
     def scripted(wanted: Any, **more: Any) -> LocalModel:
-        return LocalModel(replace(wanted, library=LOADER), **more)
+        return LocalModel(replace(wanted, loader=LOADER), **more)
 
     monkeypatch.setattr(llama_cpp, "LocalModel", scripted)
     async with AsyncExitStack() as open_:

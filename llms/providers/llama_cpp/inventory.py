@@ -138,7 +138,7 @@ class Inventory:
             n_batch=max(options.n_batch, n_ctx) if embedding else options.n_batch,
             n_gpu_layers=options.n_gpu_layers,
             embedding=embedding,
-            library=self._options.library,
+            loader=self._options.chosen_library,
         )
 
     @cached_property

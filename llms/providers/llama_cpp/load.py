@@ -37,5 +37,5 @@ class Load:
     """None leaves the choice to the library."""
     embedding: bool = False
     """The model is for embeddings, not for chats."""
-    library: str = "auto"
-    """auto, llama-cpp-python, xllamacpp, or "module:attribute" of a loader."""
+    loader: str = "auto"
+    """The library that loads it: auto, llama-cpp-python, xllamacpp, or "module:attribute" of a loader."""

@@ -36,7 +36,9 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    library: Literal["auto", "llama-cpp-python", "xllamacpp"] = Field("auto", description="Which llama.cpp to use.")
+    chosen_library: Literal["auto", "llama-cpp-python", "xllamacpp"] = Field(
+        "auto", alias="library", description="Which llama.cpp to use."
+    )
     memory: Annotated[int, Size()] | None = Field(
         None, description="Bytes that loaded models may take together, for example 16GiB; the unused make room."
     )

@@ -24,7 +24,7 @@ class Rig:
         self.folder = folder
         self.now = 0.0
         self.rests = 0
-        wanted = Load(path=str(folder), alias="m", n_ctx=64, slots=slots, n_threads=1, n_batch=64, library=LOADER)
+        wanted = Load(path=str(folder), alias="m", n_ctx=64, slots=slots, n_threads=1, n_batch=64, loader=LOADER)
         self.model = LocalModel(
             wanted,
             unload_after=unload_after,

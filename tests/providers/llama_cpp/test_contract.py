@@ -24,10 +24,10 @@ class LocalContract(ProviderContract):
     speaks_http = says_what_is_scripted = has_key = has_tools = has_reasoning = False
     keeps_unknown_fields = lists_upstream_models = False
     model = "demo"
-    library: str
+    loaded_by: str
 
     async def provider(self, upstream: FakeUpstream) -> Provider:
-        options = Options.model_validate({"library": self.library})
+        options = Options.model_validate({"library": self.loaded_by})
         return LlamaCpp(ProviderSettings("local", "llama_cpp", options), self.resources)
 
     def request(self, text: str = "Hello world", *, more: Mapping[str, Any] | None = None) -> ChatRequest:
@@ -38,11 +38,11 @@ class LocalContract(ProviderContract):
 class TestXllamacpp(LocalContract):
     """The library that needs no compiler."""
 
-    library = "xllamacpp"
+    loaded_by = "xllamacpp"
 
 
 @pytest.mark.skipif("llama-cpp-python" not in LIBRARIES, reason="needs llama-cpp-python: pip install 'llms[llama-cpp]'")
 class TestLlamaCppPython(LocalContract):
     """The library that stops while it reads."""
 
-    library = "llama-cpp-python"
+    loaded_by = "llama-cpp-python"

@@ -56,7 +56,7 @@ async def demo(library: str) -> AsyncIterator[LocalModel]:
 
 def local(library: str, **more: Any) -> LocalModel:
     wanted = {"path": EMBEDDED, "alias": "demo", "n_ctx": 1024, "slots": 1, "n_threads": 1, "n_batch": 64, **more}
-    return LocalModel(Load(library=library, **wanted), unload_after=None, on_rest=lambda: None, failures=FAILURES)
+    return LocalModel(Load(loader=library, **wanted), unload_after=None, on_rest=lambda: None, failures=FAILURES)
 
 
 def asking(question: str, **fields: Any) -> bytes:

@@ -298,4 +298,4 @@ def test_the_demo_is_offered_where_neither_models_nor_a_folder_are_named() -> No
     assert list(Options.model_validate({"folder": None}).models) == ["demo"]
     assert list(Options.model_validate({"folder": "~/models"}).models) == []
     for library in ("auto", "xllamacpp", "llama-cpp-python"):
-        assert Options.model_validate({"library": library}).library == library
+        assert Options.model_validate({"library": library}).chosen_library == library

@@ -17,7 +17,10 @@ _LIBRARIES: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def loader(library: str) -> Loader:
-    """Return the loader for a `Load.library`; raise Unloadable when no such library can be imported."""
+    """Return the loader of a library, or the one at "module:attribute".
+
+    Raise Unloadable when no such library can be imported.
+    """
     if ":" in library:
         return _at(library)
     wanted = list(_LIBRARIES) if library == "auto" else [library]

@@ -90,7 +90,7 @@ class _Desk:
     def load(self) -> None:
         """Load the model, then be the first of the workers; the others need no more than the model."""
         try:
-            self._loaded = loader(self._wanted.library)(self._wanted)
+            self._loaded = loader(self._wanted.loader)(self._wanted)
             facts = json.dumps(dict(self._loaded.facts)).encode()
         except Unloadable as reason:
             self._link.send(UNLOADABLE, 0, str(reason).encode(errors="replace"))
