@@ -30,22 +30,8 @@ class Flight:
     """Runs in a task of its own, as long as it has members: the accounts of the requests that it answers."""
 
     __slots__ = (
-        "_ahead",
-        "_chunks",
-        "_first",
-        "_members",
-        "_news",
-        "_payer",
-        "_room",
-        "_size",
-        "_task",
-        "answer",
-        "error",
-        "include_usage",
-        "inner",
-        "is_open",
-        "over",
-        "whole",
+        "_ahead", "_chunks", "_first", "_members", "_news", "_payer", "_room", "_size", "_task",
+        "answer", "error", "include_usage", "inner", "is_open", "over", "whole",
     )  # fmt: skip
 
     def __init__(self, inner: Exchange, *, include_usage: bool = False) -> None:

@@ -26,20 +26,8 @@ class StreamSession:
     """One generation. Its source never waits for a reader, and a reader never for another one."""
 
     __slots__ = (
-        "_changed",
-        "_ending",
-        "_news",
-        "_replay",
-        "_task",
-        "_tell",
-        "error",
-        "headers",
-        "heartbeat",
-        "id",
-        "owner",
-        "readers",
-        "status",
-        "usage",
+        "_changed", "_ending", "_news", "_replay", "_task", "_tell",
+        "error", "headers", "heartbeat", "id", "owner", "readers", "status", "usage",
     )  # fmt: skip
 
     def __init__(
