@@ -98,7 +98,7 @@ class Local:
     @asynccontextmanager
     async def ready(self, folder: Path) -> AsyncGenerator[Bench]:
         def load(**wanted: Any) -> Load:
-            return Load(**{**wanted, "library": LOADER} if wanted["alias"] == ALIAS else wanted)
+            return Load(**{**wanted, "loader": LOADER} if wanted["alias"] == ALIAS else wanted)
 
         text = (
             f"providers:\n  up: {{type: llama_cpp, models: {{demo: {{path: embedded}}, {ALIAS}: {{path: embedded}}}}}}"
