@@ -12,6 +12,8 @@ from typing import Final, cast, final
 
 import httptools
 
+from llms.providers._tls import is_ended
+
 _BUFFER_HIGH: Final = 256 * 1024
 _HEAD_LIMIT: Final = 64 * 1024
 _REFUSAL: Final = 300
@@ -244,7 +246,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         """End the exchange: cleanly when its body lasts until the end of the connection, else as broken."""
         if not self._complete:
-            if self._until_eof and exc is None and self.status:
+            if self._until_eof and exc is None and self.status and is_ended(self.transport):
                 self._complete = True
             elif self._failure is None:
                 self._failure = BrokenAnswer() if self.status or self._head_size else NoAnswer()

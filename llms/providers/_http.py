@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from llms.protocol import json
 from llms.protocol.errors import (
     LlmsError,
+    UpstreamOutOfService,
     UpstreamProtocolError,
     UpstreamTimeout,
     UpstreamTruncated,
@@ -22,12 +23,14 @@ from llms.protocol.errors import (
 from llms.protocol.refusals import Refusal, error_for
 from llms.providers._connection import BrokenAnswer, Connection, NoAnswer, NotHttp
 from llms.providers._inflate import Inflate
-from llms.providers._pool import Origin, Pool
+from llms.providers._origin import PORTS, origin_of
+from llms.providers._pool import Pool
+from llms.providers._tls import NoWay, handshake_failed, untrusted
 from llms.providers.base import ProviderSettings, Resources
 
 _ERROR_BODY_LIMIT = 64 * 1024
-_PORTS = {"http": 80, "https": 443}
 _PIECE_LIMIT = 16 * 2**20
+_PROXY_REFUSES = 407
 _SETTLE_SECONDS = 0.1
 BROKEN = (BrokenAnswer, NotHttp)
 
@@ -46,6 +49,8 @@ class Response:
         self.headers: Mapping[str, str] = connection.headers
         """By lower-case name."""
         coding = self.headers.get("content-encoding", "identity")
+        if self.status == _PROXY_REFUSES:
+            endpoint.require_proxy()
         self._inflate = None if coding == "identity" or not coding else Inflate(coding)
 
     async def read(self) -> bytes:
@@ -141,15 +146,14 @@ class Endpoint:
         self, settings: ProviderSettings, resources: Resources, *, base_url: str, secrets: tuple[str, ...] = ()
     ) -> None:
         """Take the address below which everything is; `secrets` are kept out of every message."""
-        parts = urlsplit(base_url)
         self.name = settings.name
         self.settings = settings
-        self.secrets = secrets
         self.pool: Pool = resources.pool
-        self.origin = Origin(parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme])
-        self.path = parts.path.rstrip("/")
+        self.origin = origin_of(base_url, settings.options, resources.environ)
+        self.secrets = secrets if self.origin.proxy is None else (*secrets, *self.origin.proxy.secrets)
+        self.path = urlsplit(base_url).path.rstrip("/")
         host = f"[{self.origin.host}]" if ":" in self.origin.host else self.origin.host
-        self.authority = host if self.origin.port == _PORTS[parts.scheme] else f"{host}:{self.origin.port}"
+        self.authority = host if self.origin.port == PORTS[self.origin.scheme] else f"{host}:{self.origin.port}"
         """What a request names as its Host."""
         self._now = resources.now
 
@@ -160,6 +164,11 @@ class Endpoint:
         """
         target = f"{self.path}/{path}{'?' + query if query else ''}"
         by_name = {"host": f"Host: {self.authority}"}
+        if (proxy := self.origin.proxy) is not None and self.origin.scheme == "http":
+            target = f"http://{self.authority}{target}"
+            by_name |= (
+                {"proxy-authorization": f"Proxy-Authorization: {proxy.authorization}"} if proxy.authorization else {}
+            )
         by_name |= {name.lower(): f"{name}: {value}" for given in headers for name, value in given.items()}
         lines = [f"{method} {target} HTTP/1.1", *by_name.values()]
         return "".join(f"{line}\r\n" for line in lines).encode("latin-1", "replace")
@@ -214,13 +223,25 @@ class Endpoint:
         except ValueError:
             raise UpstreamProtocolError(f"{self.name}: the upstream's answer is not JSON") from None
 
+    def require_proxy(self) -> None:
+        """Raise our error for a refusal that is our proxy's and no upstream's."""
+        if self.origin.proxy is not None and self.origin.scheme == "http":
+            from llms.providers._tunnel import refused
+
+            raise self.failure(refused(self.origin.proxy, _PROXY_REFUSES, self.authority))
+
     def failure(self, failure: Exception) -> LlmsError:
         """Return our error for a failure before the head of an answer."""
         place = f"{self.origin.host}:{self.origin.port}"
         if isinstance(failure, TimeoutError):
-            return UpstreamTimeout(f"{self.name}: no connection to {place} within {self.settings.connect_timeout:g} s")
+            way = f"{place} by {self.origin.proxy.place}" if self.origin.proxy else place
+            return UpstreamTimeout(f"{self.name}: no connection to {way} within {self.settings.connect_timeout:g} s")
+        if isinstance(failure, NoWay):
+            return (UpstreamOutOfService if failure.lasting else UpstreamUnreachable)(f"{self.name}: {failure}")
+        if isinstance(failure, ssl.SSLCertVerificationError):
+            return UpstreamOutOfService(f"{self.name}: {untrusted(failure, place, self.origin.ca_file)}")
         if isinstance(failure, ssl.SSLError):
-            return UpstreamUnreachable(f"{self.name}: the TLS handshake with {place} failed: {_reason(failure)}")
+            return UpstreamUnreachable(f"{self.name}: {handshake_failed(failure, place)}")
         if isinstance(failure, NotHttp):
             return UpstreamProtocolError(f"{self.name}: {place} does not answer in HTTP/1.1")
         if isinstance(failure, BrokenAnswer):
@@ -253,6 +274,4 @@ class Endpoint:
 def _reason(error: Exception) -> str:
     if isinstance(error, socket.gaierror):
         return "there is no such host"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
     return getattr(error, "strerror", None) or type(error).__name__

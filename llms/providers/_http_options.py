@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from llms.config.masking import is_secret
+from llms.providers._origin import DIRECT
 
 _PLAIN_URL: Final = re.compile(r"[!-~]+", re.ASCII)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _HEADER_VALUE: Final = re.compile(r"[ -~\t]*", re.ASCII)
 _OUR_HEADERS: Final = frozenset({"connection", "content-length", "transfer-encoding", "upgrade", "x-llms-hops"})
+_CA_LIMIT: Final = 16 * 2**20
 _TELLING: Final = frozenset({"sig", "signature", "code"})
 """Parameters that carry a secret in the addresses of some clouds."""
+_UNVERIFIED: Final = frozenset(
+    {"verify", "verify_ssl", "ssl_verify", "tls_verify", "verify_tls", "insecure", "skip_verify"}
+)
+"""What other programs call the switch that trusts everybody; whoever stands between would get the key, too."""
 _SHORTEST_SECRET: Final = 8
 """Characters from which on a value is a secret: shorter ones are words, and taken out they would spoil every text."""
 
@@ -29,6 +36,44 @@ class HttpOptions(BaseModel):
     api_key: SecretStr | None = Field(None, description="Sent as a Bearer token; usually ${SOME_API_KEY}.")
     headers: dict[str, str] = Field(default_factory=dict, description="Sent with every request.")
     models: tuple[str, ...] | None = Field(None, description="Model ids to list, instead of asking the upstream.")
+    ca_file: str | None = Field(None, description="PEM file of the certificates to trust, instead of the system's.")
+    proxy: SecretStr | None = Field(
+        None, description="http://HOST:PORT of a proxy, or direct for none; instead of what the environment says."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _verified(cls, row: Any) -> Any:
+        for name in sorted(_UNVERIFIED.intersection(row) if isinstance(row, dict) else ()):
+            raise ValueError(
+                f"has no `{name}`: certificates are always verified. To trust an authority of your own, or one "
+                "self-signed certificate, name its PEM file as `ca_file`"
+            )
+        return row
+
+    @field_validator("ca_file")
+    @classmethod
+    def _certificates(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        path = os.path.expanduser(value)
+        try:
+            with open(path, "rb") as file:
+                text = file.read(_CA_LIMIT)
+        except OSError as failure:
+            raise ValueError(f"cannot be read: {failure.strerror}") from None
+        if b"CERTIFICATE-----" not in text:
+            raise ValueError("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")
+        return path
+
+    @field_validator("proxy")
+    @classmethod
+    def _http_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and value.get_secret_value() != DIRECT:
+            from llms.proxies import proxy_at
+
+            proxy_at(value.get_secret_value(), "`proxy`")
+        return value
 
     @field_validator("base_url", check_fields=False)
     @classmethod

@@ -7,12 +7,16 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from aiohappyeyeballs import start_connection
 
 from llms.providers._connection import Connection
 from llms.providers._names import Names
+from llms.providers._tls import Contexts
+
+if TYPE_CHECKING:
+    from llms.proxies import Proxy
 
 _IDLE_SECONDS: Final = 55.0
 _IDLE_LIMIT: Final = 1024
@@ -23,11 +27,14 @@ _EYEBALLS_DELAY: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an upstream listens."""
+    """Where an upstream listens, and the way there: connections are shared by those alone who agree in all of it."""
 
     scheme: str
     host: str
     port: int
+    ca_file: str = ""
+    """Holds the certificates to trust; empty for the system's."""
+    proxy: Proxy | None = None
 
 
 @final
@@ -42,7 +49,7 @@ class Pool:
         self._names = Names(clock=clock)
         self._timer: asyncio.TimerHandle | None = None
         """Runs while there are idle connections."""
-        self._tls: ssl.SSLContext | None = None
+        self._contexts = Contexts()
 
     def take(self, origin: Origin) -> Connection | None:
         """Return an idle connection to an origin, if there is one that is not too old."""
@@ -67,19 +74,30 @@ class Pool:
             self._timer = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._sweep)
 
     async def connect(self, origin: Origin) -> Connection:
-        """Open a new connection; raise OSError (also for TLS and names)."""
+        """Open a new connection; raise OSError (also for TLS, names and proxies)."""
+        if origin.proxy is None:
+            connection = await self._dial(origin)
+        else:
+            from llms.providers._tunnel import connect_by
+
+            tls = await self._context(origin)
+            connection = await connect_by(origin.proxy, origin, dial=self._dial, tls=tls, gone=self._open.discard)
+        self._open.add(connection)
+        return connection
+
+    async def _dial(self, origin: Origin) -> Connection:
+        """Connect to an origin itself."""
         loop = asyncio.get_running_loop()
         sock = await self._reach(origin)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            tls = await self._context() if origin.scheme == "https" else None
+            tls = await self._context(origin)
             _, connection = await loop.create_connection(
                 lambda: Connection(self._open.discard), sock=sock, ssl=tls, server_hostname=origin.host if tls else None
             )
         except BaseException:
             sock.close()
             raise
-        self._open.add(connection)
         return connection
 
     async def close(self) -> None:
@@ -117,10 +135,5 @@ class Pool:
             self._names.forget(origin.host, origin.port)
             raise
 
-    async def _context(self) -> ssl.SSLContext:
-        """Return the TLS context; the first time it is made in a thread, for it reads all root certificates."""
-        if self._tls is None:
-            context = await asyncio.to_thread(ssl.create_default_context)
-            context.set_alpn_protocols(["http/1.1"])
-            self._tls = context
-        return self._tls
+    async def _context(self, origin: Origin) -> ssl.SSLContext | None:
+        return await self._contexts.of(origin.ca_file) if origin.scheme == "https" else None

@@ -104,6 +104,8 @@ class Azure:
                 "headers": {**key, **row.headers},
                 "max_inputs": row.max_inputs,
                 "stream_usage": row.stream_usage,
+                "ca_file": row.ca_file,
+                "proxy": row.proxy,
             }
         )
         return openai_compatible.OpenAICompatible(replace(self._settings, options=options), self._resources)

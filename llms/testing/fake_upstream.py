@@ -17,7 +17,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, final
+from typing import TYPE_CHECKING, Any, Self, final
 
 from llms.testing.answers import (
     MODEL,
@@ -56,6 +56,9 @@ from llms.testing.steps import (
     wait,
     wire,
 )
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = [
     "MODEL",
@@ -103,14 +106,24 @@ _ACCEPTING_TURNS = 3
 class FakeUpstream:
     """Record every request and answer as scripted; says `Hello world` when nothing was scripted."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic, refuses: bool = False) -> None:
-        """`clock` gives monotonic seconds; `refuses` holds the port without listening, so that nobody can connect."""
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        refuses: bool = False,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`clock` gives monotonic seconds; `refuses` holds the port without listening, so that nobody can connect.
+
+        With `tls`, a server's context, it speaks HTTPS.
+        """
         self.requests: list[Seen] = []
         """Every request in the order of arrival, lists of models included."""
         self.failures: list[BaseException] = []
         """What went wrong in a script; the first is raised when the upstream is left."""
         self._clock = clock
         self._refuses = refuses
+        self._tls = tls
         self._queue: deque[Script] = deque()
         self._scripted: Script = reply()
         self._recast: Callable[[Answer], Answer] = lambda scripted: scripted
@@ -130,7 +143,9 @@ class FakeUpstream:
         if self._refuses:
             return self
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self), sock=self._socket, backlog=_BACKLOG)
+        self._server = await loop.create_server(
+            lambda: Connection(self), sock=self._socket, backlog=_BACKLOG, ssl=self._tls
+        )
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -158,7 +173,7 @@ class FakeUpstream:
     @property
     def url(self) -> str:
         """Return the base address, as a provider's row wants it."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/v1"
 
     @property
     def open_connections(self) -> int:

@@ -35,7 +35,6 @@ def test_it_is_asked(environ: dict[str, str], url: str) -> None:
         ({**PROXY, "no_proxy": ".example"}, "https://a.example:8/a"),
         ({**PROXY, "no_proxy": "example"}, "https://a.EXAMPLE/a"),
         ({**PROXY, "no_proxy": "host:8"}, "https://me@host:8/a"),
-        ({"https_proxy": "socks5://proxy:1"}, "https://host/a"),
     ],
 )
 def test_it_is_not_asked(environ: dict[str, str], url: str) -> None:
@@ -49,7 +48,9 @@ def test_its_password_goes_into_a_header_of_its_own() -> None:
     assert found["proxy_headers"] == {"Proxy-Authorization": "Basic bWU6cEBzcw=="}
 
 
-@pytest.mark.parametrize("proxy", ["http://me:secret@[bad", "http://me:secret@proxy:99999", "http://"])
+@pytest.mark.parametrize(
+    "proxy", ["http://me:secret@[bad", "http://me:secret@proxy:99999", "http://", "socks5://me:secret@proxy:1"]
+)
 def test_one_that_is_no_address_is_told_without_its_password(proxy: str) -> None:
     with pytest.raises(InvalidRequest, match="https_proxy") as refused:
         proxy_options("https://host/a", {"https_proxy": proxy})

@@ -80,11 +80,15 @@ class Setup(Scripts):
         """Return the provider under test, pointed at `upstream.url`."""
         raise NotImplementedError(f"{type(self).__name__} must say how to make its provider")
 
+    def upstream(self, *, refuses: bool) -> FakeUpstream:
+        """Return the upstream of one test; one that `refuses` cannot be connected to."""
+        return FakeUpstream(refuses=refuses)
+
     @contextlib.asynccontextmanager
     async def ready(self, *, refuses: bool = False) -> AsyncIterator[tuple[Provider, FakeUpstream]]:
         """Lend a provider and its upstream for one test."""
         async with (
-            FakeUpstream(refuses=refuses) as upstream,
+            self.upstream(refuses=refuses) as upstream,
             lent_resources() as self.resources,
             asyncio.timeout(self.patience),
         ):
