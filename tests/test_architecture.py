@@ -56,13 +56,13 @@ RARE = (
     "llms.protocol.dialects.completions", "llms.protocol.dialects.gemini", "llms.protocol.dialects.generate",
     "llms.protocol.dialects.messages", "llms.protocol.dialects.responses", "llms.protocol.links",
     "llms.protocol.multipart", "llms.protocol.native_reader", "llms.protocol.noting", "llms.protocol.vectors",
-    "llms.providers._native", "llms.providers._sdk", "llms.providers.anthropic", "llms.providers.bedrock",
-    "llms.providers.echo", "llms.providers.gemini", "llms.providers.llama_cpp", "llms.server.completions",
-    "llms.server.embeddings", "llms.server.generate", "llms.server.local_models", "llms.server.messages",
-    "llms.server.passthrough", "llms.server.responses", "llms.server.resumable", "llms.server.streams",
-    "llms.server.upload", "llms.server.usage_page", "llms.stores.redis_streams", "llms.stores.sqlite_responses",
-    "llms.streaming.batching", "llms.streaming.mirror", "llms.streaming.remote", "llms.streaming.replay",
-    "llms.streaming.session",
+    "llms.providers._native", "llms.providers._sdk", "llms.providers._tunnel", "llms.providers.anthropic",
+    "llms.providers.bedrock", "llms.providers.echo", "llms.providers.gemini", "llms.providers.llama_cpp",
+    "llms.proxies", "llms.server.completions", "llms.server.embeddings", "llms.server.generate",
+    "llms.server.local_models", "llms.server.messages", "llms.server.passthrough", "llms.server.responses",
+    "llms.server.resumable", "llms.server.streams", "llms.server.upload", "llms.server.usage_page",
+    "llms.stores.redis_streams", "llms.stores.sqlite_responses", "llms.streaming.batching", "llms.streaming.mirror",
+    "llms.streaming.remote", "llms.streaming.replay", "llms.streaming.session",
 )  # fmt: skip
 """What waits until somebody asks for it: with everything in it, an idle server is half as large again."""
 

@@ -77,8 +77,8 @@ class TestAnswers:
     async def test_streams_and_whole_answers_share_a_connection(self, secured: Secured) -> None:
         async with secured.ready() as (provider, upstream):
             assert said(secured, await secured.ask(provider)) == "Hello world"
-            upstream.script(text_stream("é漢字😀 " * 50_000))
-            assert said(secured, await secured.ask(provider)) == "é漢字😀 " * 50_000
+            upstream.script(text_stream("é漢字😀 " * 5_000))
+            assert said(secured, await secured.ask(provider)) == "é漢字😀 " * 5_000
             upstream.script(body(WHOLE))
             assert (
                 secured.fold(await secured.ask(provider, stream=False))["choices"][0]["message"]["content"] == "hello"
