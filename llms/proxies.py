@@ -14,6 +14,8 @@ from typing import Final, final
 from urllib.parse import unquote, urlsplit
 
 _PORTS: Final = {"http": 80, "https": 443}
+_SHORTEST_SECRET: Final = 8
+"""Shorter passwords are words, and taken out they would spoil every text."""
 _PLAIN_HOST: Final = re.compile(r"[!-~]+", re.ASCII)
 
 
@@ -35,7 +37,8 @@ class Proxy:
     @property
     def place(self) -> str:
         """Return where it is, for messages."""
-        return f"the proxy {self.host}:{self.port} ({self.source})"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"the proxy {host}:{self.port} ({self.source})"
 
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> Proxy | None:
@@ -47,7 +50,12 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> Proxy | None:
             continue
         excepted = _variable("no_proxy", environ)[1]
         port = parts.port or _PORTS.get(parts.scheme, 0)
-        return None if _is_excepted((parts.hostname or "").lower(), port, excepted) else proxy_at(text, source)
+        if _is_excepted((parts.hostname or "").lower(), port, excepted):
+            return None
+        try:
+            return proxy_at(text, source)
+        except ValueError as problem:
+            raise ValueError(f"{source} {problem}") from None
     return None
 
 
@@ -57,12 +65,11 @@ def proxy_at(text: str, source: str) -> Proxy:
         parts = urlsplit(text if "://" in text else f"http://{text}")
         port, host = parts.port, parts.hostname or ""
     except ValueError:
-        raise ValueError(f"{source}: the proxy's address is none") from None
+        raise ValueError("is no address of a proxy") from None
     if parts.scheme not in _PORTS:
-        kind = f"{parts.scheme[:20]}://"
-        raise ValueError(f"{source}: a proxy must be an http:// or https:// address, {kind} proxies are not spoken to")
+        raise ValueError(f"must be an http:// or https:// address: {parts.scheme[:20]}:// proxies are not spoken to")
     if not _PLAIN_HOST.fullmatch(host) or port == 0:
-        raise ValueError(f"{source}: the proxy's address is none")
+        raise ValueError("is no address of a proxy")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     token = b64encode(f"{user}:{password}".encode()).decode() if user or password else ""
     return Proxy(
@@ -71,7 +78,7 @@ def proxy_at(text: str, source: str) -> Proxy:
         port or _PORTS[parts.scheme],
         source,
         f"Basic {token}" if token else "",
-        tuple(secret for secret in (token, parts.password, password) if secret),
+        tuple(secret for secret in (token, parts.password or "", password) if len(secret) >= _SHORTEST_SECRET),
     )
 
 

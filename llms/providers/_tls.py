@@ -30,6 +30,7 @@ class Contexts:
 
     def __init__(self) -> None:
         """Read nothing yet."""
+        self._reading = asyncio.Lock()
         self._made: dict[str, tuple[int, ssl.SSLContext]] = {}
 
     async def of(self, ca_file: str) -> ssl.SSLContext:
@@ -39,11 +40,12 @@ class Contexts:
         """
         try:
             changed = os.stat(ca_file).st_mtime_ns if ca_file else 0
-            known = self._made.get(ca_file)
-            if known is None or known[0] != changed:
-                known = changed, await asyncio.to_thread(_context, ca_file)
-                self._made[ca_file] = known
-        except (OSError, ssl.SSLError) as failure:
+            async with self._reading:
+                known = self._made.get(ca_file)
+                if known is None or known[0] != changed:
+                    known = changed, await asyncio.to_thread(_context, ca_file)
+                    self._made[ca_file] = known
+        except OSError as failure:
             raise NoWay(f"`ca_file` {ca_file} cannot be read: {failure.strerror or failure}") from None
         return known[1]
 

@@ -272,6 +272,24 @@ class TestHandshake:
 
         assert (asked, chosen) == (["localhost"], ["http/1.1"])
 
+    async def test_the_roots_are_read_once_for_all_who_wait(
+        self, secured: Secured, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read: list[str | None] = []
+        make = ssl.create_default_context
+
+        def noting(*, cafile: str | None) -> ssl.SSLContext:
+            read.append(cafile)
+            return make(cafile=cafile)
+
+        monkeypatch.setattr(ssl, "create_default_context", noting)
+        async with secured.ready() as (provider, upstream):
+            upstream.script(text_stream().paced(0.05))
+            await asyncio.gather(*(secured.ask(provider) for _ in range(5)))
+
+            assert {seen.connection for seen in upstream.chats} == {1, 2, 3, 4, 5}
+        assert len(read) == 1
+
     async def test_one_that_hangs_is_waited_for_as_long_as_the_row_says(self, authority: Authority) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             address = f"https://127.0.0.1:{silent.getsockname()[1]}/v1"
