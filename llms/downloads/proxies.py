@@ -22,7 +22,5 @@ def proxy_options(url: str, environ: Mapping[str, str]) -> dict[str, Any]:
         raise InvalidRequest(f"{problem}. Mend the variable, or name the host in NO_PROXY.") from None
     if proxy is None:
         return {}
-    address = {"proxy": URL.build(scheme=proxy.scheme, host=proxy.host, port=proxy.port)}
-    return (
-        {**address, "proxy_headers": {"Proxy-Authorization": proxy.authorization}} if proxy.authorization else address
-    )
+    headers = {"proxy_headers": {"Proxy-Authorization": proxy.authorization}} if proxy.authorization else {}
+    return {"proxy": URL.build(scheme=proxy.scheme, host=proxy.host, port=proxy.port), **headers}

@@ -48,9 +48,9 @@ class Response:
         self.status = connection.status
         self.headers: Mapping[str, str] = connection.headers
         """By lower-case name."""
-        coding = self.headers.get("content-encoding", "identity")
         if self.status == _PROXY_REFUSES:
             endpoint.require_proxy()
+        coding = self.headers.get("content-encoding", "identity")
         self._inflate = None if coding == "identity" or not coding else Inflate(coding)
 
     async def read(self) -> bytes:
@@ -166,9 +166,8 @@ class Endpoint:
         by_name = {"host": f"Host: {self.authority}"}
         if (proxy := self.origin.proxy) is not None and self.origin.scheme == "http":
             target = f"http://{self.authority}{target}"
-            by_name |= (
-                {"proxy-authorization": f"Proxy-Authorization: {proxy.authorization}"} if proxy.authorization else {}
-            )
+            if proxy.authorization:
+                by_name["proxy-authorization"] = f"Proxy-Authorization: {proxy.authorization}"
         by_name |= {name.lower(): f"{name}: {value}" for given in headers for name, value in given.items()}
         lines = [f"{method} {target} HTTP/1.1", *by_name.values()]
         return "".join(f"{line}\r\n" for line in lines).encode("latin-1", "replace")

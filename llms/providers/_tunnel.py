@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from llms.proxies import Proxy
 
 _FIXES: Final[Mapping[int, str]] = {
-    401: "it wants a user and password: put them into its address (http://USER:PASSWORD@HOST:PORT)",
     403: "it does not let us reach that address",
     407: "it wants a user and password: put them into its address (http://USER:PASSWORD@HOST:PORT)",
     405: "it makes no tunnels: for https:// addresses it cannot be used",
@@ -88,6 +87,8 @@ def refused(proxy: Proxy, status: int, place: str) -> NoWay:
     except ValueError:
         said = str(status)
     fix = _FIXES.get(status, "it cannot reach that address")
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and proxy.authorization:
+        fix = "it does not take the user and password of its address"
     return NoWay(f"{proxy.place} answers {said} for {place}: {fix}", lasting=status in _FIXES)
 
 

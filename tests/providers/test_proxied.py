@@ -238,7 +238,14 @@ class TestRefusals:
 
         assert type(failure) is UpstreamOutOfService
         assert "(ALL_PROXY) answers 407" in failure.message
-        assert "http://USER:PASSWORD@HOST:PORT" in failure.message
+        assert "it does not take the user and password of its address" in failure.message
+
+    async def test_a_password_that_is_missing_is_told_by_both_kinds(
+        self, proxied: Proxied, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        proxied.user = "me:right-one"
+
+        assert "http://USER:PASSWORD@HOST:PORT" in (await self.failure(proxied, caplog)).message
 
     async def test_what_a_reading_proxy_says_holds_no_secret(self, caplog: pytest.LogCaptureFixture) -> None:
         setup = Proxied(sends=f"me:{PASSWORD}", answers=status("502 Bad Gateway"))
@@ -284,6 +291,38 @@ class TestRefusals:
 
         assert isinstance(failure, UpstreamTimeout)
         assert f"by the proxy {address.removeprefix('http://')} (https_proxy) within 0.2 s" in failure.message
+
+    @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+    @pytest.mark.parametrize("answers", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["asked", "connected"])
+    def test_a_client_that_leaves_on_the_way_ends_it(self, authority: Authority, new_loop: Any, answers: bytes) -> None:
+        async def leave() -> None:
+            arrived, gone = asyncio.Event(), asyncio.Event()
+
+            async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                await reader.readuntil(b"\r\n\r\n")
+                if answers:
+                    writer.write(answers)
+                    await reader.read(1)
+                arrived.set()
+                with contextlib.suppress(ConnectionError):
+                    await reader.read()
+                gone.set()
+                writer.close()
+
+            server = await asyncio.start_server(hang, "127.0.0.1", 0)
+            address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            setup = Proxied(authority, environ={"https_proxy": address})
+            async with setup.ready() as (provider, _), server:
+                asking = asyncio.create_task(setup.ask(provider))
+                await arrived.wait()
+                asking.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asking
+                async with asyncio.timeout(5):
+                    await gone.wait()
+
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(leave())
 
     async def test_a_proxys_own_certificate(self, authority: Authority, caplog: pytest.LogCaptureFixture) -> None:
         failure = await self.failure(Proxied(authority, tls=authority.server()), caplog)
