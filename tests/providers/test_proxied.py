@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from llms.protocol.errors import (
     UpstreamTruncated,
     UpstreamUnreachable,
 )
+from llms.protocol.passthrough import PassRequest
 from llms.providers.openai_compatible import Options
 from llms.testing.answers import chunk
 from llms.testing.contract import ProviderContract
@@ -83,6 +84,21 @@ class Proxied(Made):
         return await super().provider(upstream)
 
 
+@dataclass
+class Sound:
+    """Something to upload, in pieces, whose length may be unknown."""
+
+    known: int | None
+    repeatable: bool = True
+
+    def length(self, model: str) -> int | None:
+        return self.known
+
+    async def pieces(self, model: str) -> AsyncGenerator[bytes, None]:
+        for _ in range(30):
+            yield b"la" * 50_000
+
+
 @pytest.fixture(params=["plain", "tunnel"])
 def proxied(request: pytest.FixtureRequest, authority: Authority) -> Proxied:
     """Once with a proxy that reads what is asked, once with one that only connects."""
@@ -141,6 +157,14 @@ class TestTheSame:
                 await anext(chunks)
 
             await upstream.chats[0].gone()
+
+    @pytest.mark.parametrize("length", [None, 3_000_000])
+    async def test_what_is_uploaded_arrives(self, proxied: Proxied, length: int | None) -> None:
+        async with proxied.ready() as (provider, upstream):
+            passed = await provider.pass_on(PassRequest("POST", "files", upload=Sound(length)))
+            passed.close()
+
+            assert upstream.chats[0].body == b"la" * 1_500_000
 
     @pytest.mark.parametrize("who", ["upstream", "proxy"])
     async def test_a_cut_stream_keeps_what_came(self, proxied: Proxied, who: str) -> None:
@@ -246,6 +270,14 @@ class TestRefusals:
         proxied.user = "me:right-one"
 
         assert "http://USER:PASSWORD@HOST:PORT" in (await self.failure(proxied, caplog)).message
+
+    async def test_an_upload_is_refused_like_a_chat(self, proxied: Proxied) -> None:
+        proxied.user = "me:right-one"
+        async with proxied.ready() as (provider, upstream):
+            with pytest.raises(UpstreamOutOfService, match="answers 407"):
+                await provider.pass_on(PassRequest("POST", "files", upload=Sound(None)))
+
+            assert not upstream.requests
 
     async def test_what_a_reading_proxy_says_holds_no_secret(self, caplog: pytest.LogCaptureFixture) -> None:
         setup = Proxied(sends=f"me:{PASSWORD}", answers=status("502 Bad Gateway"))
