@@ -24,7 +24,7 @@ class BrokenAnswer(Exception):
 
 
 class NoAnswer(BrokenAnswer):
-    """The connection ended, or a kept one brought other bytes, before the first byte of an answer."""
+    """The connection ended before the first byte of an answer."""
 
 
 class NotHttp(Exception):
@@ -51,7 +51,6 @@ class Connection(asyncio.Protocol):
         "_take",
         "_until_eof",
         "_waiter",
-        "fresh",
         "headers",
         "idle_since",
         "status",
@@ -79,8 +78,6 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._take: Callable[[bytes], bool] | None = None
         self.transport: asyncio.Transport | None = None
-        self.fresh = True
-        """No exchange was carried yet."""
         self.idle_since = 0.0
         self.status = 0
         self.headers: dict[str, str] = {}
@@ -201,11 +198,8 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._fail(NotHttp("an upgrade that was not asked for"))
-        except httptools.HttpParserCallbackError as failure:
-            self._fail(NotHttp(str(failure.__context__ or failure)))
         except httptools.HttpParserError as failure:
-            spoiled = not self.fresh and not self._head_size
-            self._fail(NoAnswer() if spoiled else NotHttp(str(failure)))
+            self._fail(NotHttp(str(failure.__context__ or failure)))
         self._fruitless = self._fruitless + len(data) if before == (self.status, self._size) else 0
         if self._fruitless > _HEAD_LIMIT:
             self._fail(NotHttp("a head without an end"))
@@ -249,7 +243,7 @@ class Connection(asyncio.Protocol):
             if self._until_eof and exc is None and self.status and is_ended(self.transport):
                 self._complete = True
             elif self._failure is None:
-                self._failure = BrokenAnswer() if self.status or self._head_size else NoAnswer()
+                self._failure = BrokenAnswer() if self.status or self._fruitless else NoAnswer()
         self.transport = None
         del self._parser
         self._wake()
@@ -263,22 +257,27 @@ class Connection(asyncio.Protocol):
             raise ValueError("more than one answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note one header."""
+        """Note one header; those behind the body are none of the answer's."""
         self._head_size += len(name) + len(value)
         if self._head_size > _HEAD_LIMIT:
             raise ValueError("the head of the answer is too large")
-        key = name.decode("latin-1").lower()
-        text = value.decode("latin-1")
+        if self.status:
+            return
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
     def on_headers_complete(self) -> None:
         """Take the status; interim answers (1xx) are passed over."""
         status = self._parser.get_status_code()
+        if status < 100 or self._parser.get_http_version() not in ("1.1", "1.0"):
+            raise ValueError("this is not an answer of HTTP/1.1")
+        coding = self.headers.get("transfer-encoding")
+        if coding is not None and coding.strip(" ").lower() != "chunked":
+            raise ValueError("a transfer coding that was not asked for")
         if status < 200:
             self.headers = {}
             return
-        headers = self.headers
-        self._until_eof = "content-length" not in headers and "transfer-encoding" not in headers
+        self._until_eof = coding is None and "content-length" not in self.headers
         self.status = status
 
     def on_body(self, data: bytes) -> None:
@@ -290,7 +289,9 @@ class Connection(asyncio.Protocol):
         """Note the end of an answer."""
         if self.status:
             self._complete = True
-            self._until_eof = not self._parser.should_keep_alive()
+            # HTTP/1.0 knows no chunks, so that nobody knows what follows them (RFC 9112, 6.1).
+            odd = "transfer-encoding" in self.headers and self._parser.get_http_version() != "1.1"
+            self._until_eof = odd or not self._parser.should_keep_alive()
 
     def _fail(self, failure: Exception) -> None:
         if self._failure is None:

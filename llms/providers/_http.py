@@ -175,8 +175,8 @@ class Endpoint:
     async def send(self, head: bytes, body: bytes = b"") -> Response:
         """Send a request and return its answer's head.
 
-        A kept connection that turns out to be closed, or spoiled by bytes that are no answer, is replaced once:
-        that happened before our request reached anybody.
+        A kept connection that ends as our request goes out is replaced once, if nothing at all came back over it:
+        the upstream closed it without having read us.
         """
         request = b"%bContent-Length: %d\r\n\r\n" % (head, len(body)) if body else head + b"\r\n"
         connection = self.pool.take(self.origin)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import ssl
 from collections.abc import Callable
@@ -56,7 +57,8 @@ class Pool:
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            if connection.reusable and self._clock() - connection.idle_since < _IDLE_SECONDS:
+            is_young = self._clock() - connection.idle_since < _IDLE_SECONDS
+            if is_young and connection.reusable and _is_quiet(connection):
                 return connection
             connection.abort()
         return None
@@ -67,7 +69,6 @@ class Pool:
         if not connection.reusable or len(idle) >= _IDLE_LIMIT:
             connection.abort()
             return
-        connection.fresh = False
         connection.idle_since = self._clock()
         idle.append(connection)
         if self._timer is None:
@@ -137,3 +138,11 @@ class Pool:
 
     async def _context(self, origin: Origin) -> ssl.SSLContext | None:
         return await self._contexts.of(origin.ca_file) if origin.scheme == "https" else None
+
+
+def _is_quiet(connection: Connection) -> bool:
+    """Tell whether nothing has come that the event loop did not read yet: not even the end of the connection."""
+    assert connection.transport is not None
+    look = select.poll()
+    look.register(connection.transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return not look.poll(0)
