@@ -7,8 +7,8 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 import structlog
-from aiohttp import http_exceptions, web
-from aiohttp.web_protocol import RequestHandler
+from aiohttp import HttpVersion11, hdrs, http_exceptions, streams, web
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from llms.protocol.errors import HeadersTooLarge, InternalError, InvalidRequest, LlmsError
 from llms.server.access import own_headers
@@ -26,6 +26,7 @@ class Connection(RequestHandler):
     """One client connection."""
 
     __slots__ = (
+        "_body",
         "_head_timer",
         "_ids",
     )
@@ -33,6 +34,8 @@ class Connection(RequestHandler):
     def __init__(self, manager: web.Server, ids: RequestIds, **options: Any) -> None:
         super().__init__(manager, **options)
         self._ids = ids
+        self._body: streams.StreamReader = streams.EMPTY_PAYLOAD
+        """That of the last request whose head came."""
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -43,12 +46,25 @@ class Connection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Parse, and watch whether a head stays unfinished."""
         super().data_received(data)
+        if self._messages:
+            message, body = self._messages[-1]
+            if not isinstance(message, _ErrInfo):
+                self._body = body
+            elif not self._body.is_eof():
+                self._break_body()
         if self._busy:
             if self._head_timer is not None:
                 self._head_timer.cancel()
                 self._head_timer = None
         elif self._head_timer is None and self._waiter is not None and not self._force_close:
             self._head_timer = self._loop.call_later(HEAD_SECONDS, self._cut)
+
+    def _break_body(self) -> None:
+        """Let whoever reads the body know that it went wrong; its request has one answer, and nothing follows."""
+        self._messages.pop()
+        self._body.set_exception(_error(400, None))
+        self._body.feed_eof()
+        self.close()
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         """Do nothing where nothing is held back: aiohttp asks twice a request, and parses an empty read for it."""
@@ -86,14 +102,16 @@ class Connection(RequestHandler):
     def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
-        """Answer in our envelope, too, what the router refuses by itself (CONNECT)."""
+        """Answer in our envelope, too, what the router refuses by itself (CONNECT); close behind what is unclear."""
         if isinstance(resp, web.HTTPException):
             resp = self.handle_error(request, 400)
+        if _hides_the_next(request):
+            resp.force_close()
         return super().finish_response(request, resp, start_time)
 
     def log_exception(self, *args: Any, **options: Any) -> None:
         """Log a defect of ours; a client's malformed request is none."""
-        if not isinstance(options.get("exc_info"), http_exceptions.HttpProcessingError):
+        if not isinstance(options.get("exc_info"), http_exceptions.HttpProcessingError | LlmsError):
             super().log_exception(*args, **options)
 
     def _cut(self) -> None:
@@ -107,6 +125,16 @@ def _error(status: int, exc: BaseException | None) -> LlmsError:
     if status >= 500:
         return InternalError("The server failed on this request; its log has the cause.")
     return InvalidRequest("The request is not valid HTTP/1.1.", code=INVALID_HTTP)
+
+
+def _hides_the_next(request: web.BaseRequest) -> bool:
+    """Tell whether it is not sure where the next request begins.
+
+    The parser loses what it reads behind an Upgrade that it does not know, and a proxy of HTTP/1.0 in front of us has
+    not understood chunks (RFC 9112, 6.1).
+    """
+    headers = request.headers
+    return hdrs.UPGRADE in headers or (request.version < HttpVersion11 and hdrs.TRANSFER_ENCODING in headers)
 
 
 class Listener(web.Server):
