@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 import structlog
-from aiohttp import HttpVersion11, hdrs, http_exceptions, streams, web
+from aiohttp import hdrs, http_exceptions, streams, web
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from llms.protocol.errors import HeadersTooLarge, InternalError, InvalidRequest, LlmsError
@@ -51,7 +51,8 @@ class Connection(RequestHandler):
             if not isinstance(message, _ErrInfo):
                 self._body = body
             elif not self._body.is_eof():
-                self._break_body()
+                self._messages.pop()
+                self._break_body(message.exc)
         if self._busy:
             if self._head_timer is not None:
                 self._head_timer.cancel()
@@ -59,10 +60,9 @@ class Connection(RequestHandler):
         elif self._head_timer is None and self._waiter is not None and not self._force_close:
             self._head_timer = self._loop.call_later(HEAD_SECONDS, self._cut)
 
-    def _break_body(self) -> None:
+    def _break_body(self, exc: BaseException | None) -> None:
         """Let whoever reads the body know that it went wrong; its request has one answer, and nothing follows."""
-        self._messages.pop()
-        self._body.set_exception(_error(400, None))
+        self._body.set_exception(_error(400, exc))
         self._body.feed_eof()
         self.close()
 
@@ -128,13 +128,13 @@ def _error(status: int, exc: BaseException | None) -> LlmsError:
 
 
 def _hides_the_next(request: web.BaseRequest) -> bool:
-    """Tell whether it is not sure where the next request begins.
+    """Tell whether nobody can be sure of the request behind this one.
 
-    The parser loses what it reads behind an Upgrade that it does not know, and a proxy of HTTP/1.0 in front of us has
-    not understood chunks (RFC 9112, 6.1).
+    aiohttp's parser loses what it read behind an Upgrade that it does not know, and takes the last trailer behind
+    chunks for a header of the next request; a proxy of HTTP/1.0 has not understood chunks at all (RFC 9112, 6.1).
     """
     headers = request.headers
-    return hdrs.UPGRADE in headers or (request.version < HttpVersion11 and hdrs.TRANSFER_ENCODING in headers)
+    return hdrs.UPGRADE in headers or hdrs.TRANSFER_ENCODING in headers
 
 
 class Listener(web.Server):
