@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -17,7 +17,6 @@ from llms.config.load import loads
 from llms.protocol.events import Event, RequestEnded
 from llms.providers import registry
 from llms.server.protocol import Runner
-from llms.testing.fake_upstream import FakeUpstream
 
 
 @dataclass
@@ -71,7 +70,16 @@ async def serving(
         await asyncio.sleep(0)  # closed transports say goodbye in the next turn of the loop
 
 
-def one_upstream(upstream: FakeUpstream, *, row: str = "", more: str = "") -> str:
+class Listening(Protocol):
+    """Any upstream."""
+
+    @property
+    def url(self) -> str:
+        """Return its base address."""
+        ...
+
+
+def one_upstream(upstream: Listening, *, row: str = "", more: str = "") -> str:
     """Return a configuration with one provider `up` behind the name `m`."""
     extra = f", {row}" if row else ""
     return (

@@ -31,31 +31,19 @@ class NotHttp(Exception):
     """What came back is not HTTP/1.1."""
 
 
+class Stray(NotHttp):
+    """What came back does not even begin as an answer: on a kept connection it belongs to the exchange before."""
+
+
 @final
 class Connection(asyncio.Protocol):
     """Carry one exchange at a time; `reusable` tells the pool that it may carry another."""
 
     __slots__ = (
-        "_body",
-        "_complete",
-        "_failure",
-        "_fruitless",
-        "_full",
-        "_gone",
-        "_head_size",
-        "_loop",
-        "_parser",
-        "_paused",
-        "_sending",
-        "_size",
-        "_take",
-        "_until_eof",
-        "_waiter",
-        "headers",
-        "idle_since",
-        "status",
-        "transport",
-    )
+        "_body", "_complete", "_failure", "_fruitless", "_full", "_gone", "_head_size", "_loop", "_parser",
+        "_paused", "_sending", "_size", "_take", "_until_eof", "_waiter",
+        "headers", "idle_since", "status", "transport",
+    )  # fmt: skip
 
     def __init__(self, gone: Callable[[Connection], None]) -> None:
         """`gone` hears when the connection is lost."""
@@ -199,7 +187,8 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._fail(NotHttp("an upgrade that was not asked for"))
         except httptools.HttpParserError as failure:
-            self._fail(NotHttp(str(failure.__context__ or failure)))
+            begun = self.status or self._fruitless or data.startswith(b"HTTP/")
+            self._fail((NotHttp if begun else Stray)(str(failure.__context__ or failure)))
         self._fruitless = self._fruitless + len(data) if before == (self.status, self._size) else 0
         if self._fruitless > _HEAD_LIMIT:
             self._fail(NotHttp("a head without an end"))

@@ -21,7 +21,7 @@ from llms.protocol.errors import (
     UpstreamUnreachable,
 )
 from llms.protocol.refusals import Refusal, error_for
-from llms.providers._connection import BrokenAnswer, Connection, NoAnswer, NotHttp
+from llms.providers._connection import BrokenAnswer, Connection, NoAnswer, NotHttp, Stray
 from llms.providers._inflate import Inflate
 from llms.providers._origin import PORTS, origin_of
 from llms.providers._pool import Pool
@@ -175,15 +175,15 @@ class Endpoint:
     async def send(self, head: bytes, body: bytes = b"") -> Response:
         """Send a request and return its answer's head.
 
-        A kept connection that ends as our request goes out is replaced once, if nothing at all came back over it:
-        the upstream closed it without having read us.
+        A kept connection that ends as our request goes out is replaced once, if nothing of an answer came back over it:
+        then the upstream was through with it before it read us.
         """
         request = b"%bContent-Length: %d\r\n\r\n" % (head, len(body)) if body else head + b"\r\n"
         connection = self.pool.take(self.origin)
         if connection is not None:
             try:
                 return await self._exchange(connection, request, body)
-            except NoAnswer:
+            except (NoAnswer, Stray):
                 pass
             except (BrokenAnswer, NotHttp) as failure:
                 raise self.failure(failure) from None

@@ -279,8 +279,9 @@ async def test_a_compressed_body_is_refused_and_never_inflated(chunked: bool) ->
         with memory_at_most(8 * 2**20):
             client.writer.write(post(b"Content-Encoding: gzip", length, body=framed))
             assert_refused(await client.reply(), 415, code="unsupported_media_type")
-            await client.send(PROMPT)
-            assert (await client.reply()).status == 200
+            if not chunked:
+                await client.send(PROMPT)
+                assert (await client.reply()).status == 200
 
 
 # -- methods and paths ---------------------------------------------------------------------------------------------
