@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from llms.testing.fake_upstream import answer, echo, event, text_stream, wait
 from tests.proxy import Proxy, RawClient, Reply, chat
 from tests.server.both_ways import PROBE, Ways, both_ways, in_pieces, replies, told
+from tests.server.forms import FORM as FORM_TYPE
+from tests.server.forms import field, form
 from tests.server.odd_requests import ALIVE, APART, CASES, GOOD, H2C, PATH, SMUGGLED, WHOLE_CHUNK, chunked
-from tests.server.wire import LENGTH, PROMPT, connected, post
+from tests.server.wire import CHUNKED, LENGTH, PROMPT, connected, post
 
 CASE = [(name, sent, outcome) for outcome, group in CASES.items() for name, sent in group.items()]
 SENT_ON = {**json.loads(PROMPT), "model": "real-model"}
@@ -90,6 +92,31 @@ class TestOdd:
             assert (head[:9], end, rest) == (b"HTTP/1.1 ", b"\r\n\r\n", b"")
 
         ways.each(ask)
+
+
+class TestUpload:
+    """A form is sent on while it comes, so that its end must not be made up."""
+
+    FORM = form(field("model", "m"), field("file", b"a" * 200_000, filename="a.wav"))
+    KIND = b"Content-Type: " + FORM_TYPE.encode()
+
+    def upload(self, body: bytes, framing: bytes) -> tuple[bytes, bytes]:
+        """Return head and body."""
+        lines = b"\r\n".join([b"POST /v1/audio/transcriptions HTTP/1.1", b"Host: localhost", self.KIND, framing])
+        return lines + b"\r\n\r\n", body
+
+    def test_one_in_chunks_reaches_the_upstream_whole(self, ways: Ways) -> None:
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(self.FORM), self.FORM)
+        found = ways.same(*self.upload(body, CHUNKED))
+
+        assert [seen.count(b"a" * 200_000) for *_, seen in found.reached] == [1]
+        assert found.answers == ("200",)
+
+    def test_one_whose_chunks_go_wrong_does_not(self, ways: Ways) -> None:
+        body = b"%x\r\n%b\r\nzz\r\n" % (len(self.FORM), self.FORM)
+        found = ways.same(*self.upload(body, CHUNKED))
+
+        assert found == (("400 invalid_http",), [])
 
 
 class TestCut:
