@@ -26,35 +26,37 @@ class Got(NamedTuple):
     answers: tuple[Read, ...]
     rest: bytes
     """What is no answer."""
-    ending: str
 
 
-def got(data: bytes, ending: str) -> Got:
+def got(data: bytes) -> Got:
     """Read what came, without what differs from request to request anyway: dates and made-up ids."""
     found: list[Read] = []
-    data = _MADE_ID.sub(b"req_made", data)
     while (taken := _take(data)) is not None:
-        found.append(taken[0])
+        found.append(_lasting(taken[0]))
         data = taken[1]
-    return Got(tuple(found), data, ending)
+    return Got(tuple(found), data)
+
+
+def _lasting(read: Read) -> Read:
+    headers = tuple(_MADE_ID.sub(b"req_made", line) for line in read.headers if not line.lower().startswith(b"date:"))
+    return read._replace(headers=headers, body=_MADE_ID.sub(b"req_made", read.body))
 
 
 def whole_answers(data: bytes) -> int:
     """Count the final answers that have come to their end."""
-    read = got(data, "").answers
+    read = got(data).answers
     return sum(answer.whole and not answer.first.startswith(b"HTTP/1.1 1") for answer in read)
 
 
 def _take(data: bytes) -> tuple[Read, bytes] | None:
     head, blank, rest = data.partition(b"\r\n\r\n")
-    if not blank or not head.startswith(b"HTTP/1."):
+    if not blank or not head.startswith(b"HTTP/"):
         return None
     first, *lines = head.split(b"\r\n")
-    headers = tuple(line for line in lines if not line.lower().startswith(b"date:"))
     fields = dict(line.lower().split(b": ", 1) for line in lines if b": " in line)
     status = int(first.split(b" ")[1])
     if status < 200 or status in _WITHOUT_BODY:
-        return Read(first, headers, b"", True), rest
+        return Read(first, tuple(lines), b"", True), rest
     if fields.get(b"transfer-encoding") == b"chunked":
         body, whole, rest = _chunks(rest)
     elif b"content-length" in fields:
@@ -62,7 +64,7 @@ def _take(data: bytes) -> tuple[Read, bytes] | None:
         body, whole, rest = rest[:size], len(rest) >= size, rest[size:]
     else:
         body, whole, rest = rest, False, b""
-    return Read(first, headers, body, whole), rest
+    return Read(first, tuple(lines), body, whole), rest
 
 
 def _chunks(data: bytes) -> tuple[bytes, bool, bytes]:

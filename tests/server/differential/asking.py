@@ -28,7 +28,7 @@ providers:
   narrow: {type: openai_compatible, base_url: "http://127.0.0.1:PORT/narrow/v1", retries: 0, models: [s],
       limits: {concurrency: 1, queue: 1}}
   hasty: {type: openai_compatible, base_url: "http://127.0.0.1:PORT/hasty/v1", retries: 0, models: [s],
-      timeouts: {first_chunk: 0.15s, idle: 0.15s, answer: 0.15s}}
+      timeouts: {first_chunk: 50ms, idle: 50ms, answer: 50ms}}
   nobody: {type: openai_compatible, base_url: "http://127.0.0.1:1/v1", retries: 0, models: [s]}
 models:
   m: {targets: [a/real-model]}

@@ -24,7 +24,7 @@ from tests.server.differential.scripted import Script, ScriptedUpstream, Sent
 from tests.server.differential.steps import Line, News, Step, turns
 
 NOW: Final = 1_760_000_000.0
-PATIENCE: Final = 20.0
+PATIENCE: Final = 5.0
 """Nothing here takes long; who waits for ever is told apart by this."""
 _TIMES: Final = ("time", "duration_ms", "ttft_ms", "queued_ms")
 
@@ -87,7 +87,7 @@ class Pair:
             try:
                 async with asyncio.timeout(PATIENCE):
                     clients = await asyncio.gather(*(_client(proxy, steps, news) for steps in case.clients))
-                    await _quiet(side)
+                    await self._quiet(side)
             finally:
                 sent = await self._upstream.drop()
         after = metrics(proxy)
@@ -100,6 +100,13 @@ class Pair:
             complaints=complaints,
         )
 
+    async def _quiet(self, side: Side) -> None:
+        """Wait until nothing of a case is left to be done."""
+        engine, ours = side.proxy.engine, asyncio.current_task()
+        while engine.gateway.live or asyncio.all_tasks() - side.tasks - self._upstream.stalling - {ours}:
+            await asyncio.sleep(0)
+        await turns()
+
 
 async def _client(proxy: Proxy, steps: tuple[Step, ...], news: News) -> Got:
     loop = asyncio.get_running_loop()
@@ -109,15 +116,7 @@ async def _client(proxy: Proxy, steps: tuple[Step, ...], news: News) -> Got:
         await news.until(lambda: line.over)
     finally:
         line.transport.abort()
-    return got(bytes(line.came), line.ending)
-
-
-async def _quiet(side: Side) -> None:
-    """Wait until nothing of a case is left to be done."""
-    engine, ours = side.proxy.engine, asyncio.current_task()
-    while engine.gateway.live or engine.services.running or asyncio.all_tasks() - side.tasks - {ours}:
-        await asyncio.sleep(0)
-    await turns(2)
+    return got(bytes(line.came))
 
 
 def metrics(proxy: Proxy) -> dict[str, float]:

@@ -55,6 +55,11 @@ class ScriptedUpstream:
         self._arrived = 0
         self._lines.clear()
 
+    @property
+    def stalling(self) -> set[asyncio.Task[None]]:
+        """Return the answers that have nothing more to say, and have no end."""
+        return {line.playing for line in self._lines if line.stalled and line.playing is not None}
+
     async def drop(self) -> list[Sent]:
         """End every connection, and return what was sent on each, in the order of their opening."""
         for line in self._lines:
@@ -79,10 +84,11 @@ class _UpstreamLine(Line):
     def __init__(self, upstream: ScriptedUpstream, news: News) -> None:
         super().__init__(news)
         self.left = False
+        self._dropped = False
         self._upstream = upstream
         self._read = 0
         """Bytes of the requests that were answered."""
-        self._playing: asyncio.Task[None] | None = None
+        self.playing: asyncio.Task[None] | None = None
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -90,27 +96,29 @@ class _UpstreamLine(Line):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
-        if self._playing is not None:
-            self.left = True
-            self._playing.cancel()
+        if self.playing is not None:
+            self.left = not self._dropped
+            self.playing.cancel()
 
     def drop(self) -> None:
+        """Go ourselves."""
+        self._dropped = True
         self.transport.abort()
 
     def _next(self) -> None:
         """Answer the next request once it is whole, unless one is being answered."""
         head, blank, rest = bytes(self.came[self._read :]).partition(b"\r\n\r\n")
-        if self._playing is not None or not blank:
+        if self.playing is not None or not blank:
             return
         length = _LENGTH.search(head)
         size = int(length[1]) if length else 0
         if len(rest) < size:
             return
         self._read += len(head) + 4 + size
-        self._playing = asyncio.get_running_loop().create_task(self._answer(self._upstream.arrived()))
+        self.playing = asyncio.get_running_loop().create_task(self._answer(self._upstream.arrived()))
 
     async def _answer(self, script: Script) -> None:
         await self.play(script)
-        self._playing = None
+        self.playing = None
         if not self.over:
             self._next()

@@ -103,8 +103,7 @@ class Line(asyncio.Protocol):
     def __init__(self, news: News) -> None:
         self.news = news
         self.came = bytearray()
-        self.ending = ""
-        """How the other side ended it: `end`, or `reset`; `` while it stands or where we did."""
+        self.stalled = False
         self.over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -114,21 +113,15 @@ class Line(asyncio.Protocol):
         self.came += data
         self.news.look()
 
-    def eof_received(self) -> None:
-        self.ending = "end"
-
     def connection_lost(self, exc: BaseException | None) -> None:
-        if exc is not None and not self.ending:
-            self.ending = "reset"
         self.over = True
         self.news.look()
 
     async def play(self, steps: Iterable[Step], *, answers: Callable[[bytes], int] = len) -> None:
-        """Take steps until one of the sides goes; `answers` counts those that are whole."""
+        """Take steps, but only words once one of the sides has gone; `answers` counts those that are whole."""
         for step in steps:
-            if self.over or self.transport.is_closing():
-                return
-            await self._take(step, answers)
+            if isinstance(step, Say) or not (self.over or self.transport.is_closing()):
+                await self._take(step, answers)
 
     async def _take(self, step: Step, answers: Callable[[bytes], int]) -> None:
         match step:
@@ -150,6 +143,7 @@ class Line(asyncio.Protocol):
 
     async def _go(self, how: How) -> None:
         if how is How.STALL:
+            self.stalled = True
             await self.news.until(lambda: self.over)
         elif how is How.HALF_CLOSE:
             self.transport.write_eof()

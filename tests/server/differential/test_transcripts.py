@@ -21,7 +21,7 @@ NATIVE = {
         message(),
         messages.start()
         + messages.PING
-        + messages.block(0, {"type": "text", "text": ""}, *(messages.delta("text", word) for word in "a é 🎈 b".split()))
+        + messages.block(0, {"type": "text", "text": ""}, *(messages.delta("text", word) for word in "aé🎈b"))
         + messages.message_event()
         + messages.STOP,
     ),
