@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_MADE_ID = re.compile(rb"req_[0-9a-f]{16}")
+_MADE_ID = re.compile(rb"(req_)[0-9a-f]{16}|((?:resp|msg|rs|fc|stream)_)[0-9a-f]{32,}")
 _WITHOUT_BODY = (204, 304)
 
 
@@ -38,8 +38,13 @@ def got(data: bytes) -> Got:
 
 
 def _lasting(read: Read) -> Read:
-    headers = tuple(_MADE_ID.sub(b"req_made", line) for line in read.headers if not line.lower().startswith(b"date:"))
-    return read._replace(headers=headers, body=_MADE_ID.sub(b"req_made", read.body))
+    headers = tuple(unnamed(line) for line in read.headers if not line.lower().startswith(b"date:"))
+    return read._replace(headers=headers, body=unnamed(read.body))
+
+
+def unnamed(data: bytes) -> bytes:
+    """Return text without the ids that were made up for it."""
+    return _MADE_ID.sub(rb"\1\2made", data)
 
 
 def whole_answers(data: bytes) -> int:

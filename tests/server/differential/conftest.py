@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Generator
 from contextlib import AsyncExitStack
 
 import pytest
 
-from llms.server import protocol
+from tests.proxy import Runner
 from tests.server.differential.asking import BOUNDS, KEYED, ROWS
 from tests.server.differential.pair import Case, Outcome, Pair, both
 
@@ -36,7 +37,7 @@ def play_keyed() -> Generator[Play, None, None]:
 
 def _playing(rows: str) -> Generator[tuple[Pair, Play], None, None]:
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
-        patch.setattr(protocol, "_LINGER_SECONDS", 0.05)
+        patch.setattr(sys.modules[Runner.__module__], "_LINGER_SECONDS", 0.05)
         servers = AsyncExitStack()
         pair = runner.run(servers.enter_async_context(both(rows, server=BOUNDS)))
         try:
