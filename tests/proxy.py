@@ -18,6 +18,7 @@ from llms.protocol.events import Event, Observer, RequestEnded
 from llms.providers import registry
 from llms.server.protocol import Runner
 from llms.testing.fake_upstream import FakeUpstream
+from tests.fast_path import FAST_PATH
 
 
 @dataclass
@@ -57,6 +58,8 @@ async def serving(
     """Serve a providers.yaml given as text, by default without usage file, on a free port if none is named."""
     config = loads(text, filename="test.yaml", environ=environ or {}, validate_options=registry.validate)
     config = config.model_copy(update={"stores": config.stores.model_copy(update={"usage": usage})})
+    if "fast_path" not in config.server.model_fields_set:
+        config = config.model_copy(update={"server": config.server.model_copy(update={"fast_path": FAST_PATH})})
     events: list[Event] = []
     engine = Engine(config, environ=environ or {}, observers=[events.append, *observers], learn=learn)
     runner = Runner(engine.application())

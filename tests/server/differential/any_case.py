@@ -266,7 +266,9 @@ def cases(draw: st.DrawFn) -> Case:
     if draw(st.integers(0, 9)) == 0:
         return _leaving(draw, asked[0], played[0])
     if draw(st.booleans()):
-        sent = b"".join(request.data for request in asked) + PROBE
+        # Behind a request that closes nothing may follow in the same read: aiohttp refuses all of it.
+        closes = b"connection: close\r\n" in asked[-1].data.lower()
+        sent = b"".join(request.data for request in asked) + (b"" if closes else PROBE)
         return Case((_cut(draw, sent),), tuple(played))
     steps: list[Step] = []
     for number, request in enumerate(asked, 1):
