@@ -8,8 +8,11 @@ WHEELS ?= $(HOME)/.cache/llms/wheels
 # Tests wait more than they compute: three at a time keep two cores busy.
 JOBS   ?= 3
 
+# Whatever the server does has to hold on both of its paths.
+TWICE  := tests/server tests/gateway tests/e2e
+
 .DEFAULT_GOAL := help
-.PHONY: help serve setup system lint types floors unit test nightly chaos bench benchui screenshots wheel clean
+.PHONY: help serve setup system lint types floors unit slowpath test nightly chaos differential bench benchui screenshots wheel clean
 
 help: ## Show the recipes
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -50,6 +53,13 @@ floors:
 unit:
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS) || \
 	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(ARGS)
+	$(MAKE) slowpath
+
+# Without server.fast_path: those tests of server, gateway and whole processes that serve as they are told to.
+slowpath: export LLMS_TESTS_FAST_PATH = off
+slowpath:
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(or $(ARGS),$(TWICE)) || \
+	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(or $(ARGS),$(TWICE))
 
 nightly: setup system ## All tests, those of llama-cpp-python too, which is compiled if need be
 	@ls $(WHEELS)/llama_cpp_python-*.whl >/dev/null 2>&1 || \
@@ -59,6 +69,9 @@ nightly: setup system ## All tests, those of llama-cpp-python too, which is comp
 
 chaos: setup system ## 500 resumable streams, every connection cut three times
 	LLMS_CHAOS=500 $(BIN)/python -m pytest --timeout 600 tests/e2e/test_resuming.py $(ARGS)
+
+differential: setup ## 10,000 cases that hypothesis makes up, played to both paths of the server
+	LLMS_DIFFERENTIAL=10000 $(BIN)/python -m pytest --timeout 3600 tests/server/differential/test_any_case.py $(ARGS)
 
 benchui: setup system ## What the web chat's reader feels: dropped frames, opening and searching many chats
 	$(BIN)/python -m benchmarks.ui $(ARGS)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Generator
+from pathlib import Path
 from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.fast_path import EITHER, FAST_PATH, OF_THEIR_OWN
 from tests.matrix import table
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,6 +36,28 @@ def pytest_make_collect_report(
         report.outcome = "failed"
         report.longrepr = f"a skip is a failure here: {report.longrepr}"
     return report
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to a run without the fast path what can tell it apart: tests that serve in this process, as it says."""
+    if FAST_PATH:
+        return
+    other = [item for item in items if not _serves_as_told(item)]
+    config.hook.pytest_deselected(items=other)
+    items[:] = [item for item in items if _serves_as_told(item)]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Take a run without the fast path for good where none of its tests were asked for."""
+    if not FAST_PATH and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        session.exitstatus = pytest.ExitCode.OK
+
+
+def _serves_as_told(item: pytest.Item) -> bool:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    module = getattr(item, "module", None)
+    of_its_own = any(item.get_closest_marker(name) for name in OF_THEIR_OWN)
+    return folder in EITHER and not of_its_own and hasattr(module, "serving")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,9 +14,10 @@ from aiohttp import web
 
 from llms.app import Engine
 from llms.config.load import loads
-from llms.protocol.events import Event, RequestEnded
+from llms.protocol.events import Event, Observer, RequestEnded
 from llms.providers import registry
 from llms.server.protocol import Runner
+from tests.fast_path import FAST_PATH
 
 
 @dataclass
@@ -51,12 +52,15 @@ async def serving(
     usage: str = "none",
     port: int = 0,
     learn: Callable[[Collection[str]], None] = lambda secrets: None,
+    observers: Sequence[Observer] = (),
 ) -> AsyncGenerator[Proxy, None]:
     """Serve a providers.yaml given as text, by default without usage file, on a free port if none is named."""
     config = loads(text, filename="test.yaml", environ=environ or {}, validate_options=registry.validate)
     config = config.model_copy(update={"stores": config.stores.model_copy(update={"usage": usage})})
+    if "fast_path" not in config.server.model_fields_set:
+        config = config.model_copy(update={"server": config.server.model_copy(update={"fast_path": FAST_PATH})})
     events: list[Event] = []
-    engine = Engine(config, environ=environ or {}, observers=[events.append], learn=learn)
+    engine = Engine(config, environ=environ or {}, observers=[events.append, *observers], learn=learn)
     runner = Runner(engine.application())
     await runner.setup()
     sock = socket.socket()

@@ -117,7 +117,7 @@ class TestWhatPasses:
         return found
 
     async def stream(self, *pieces: bytes | Step, row: str = "", headers: dict[str, str] | None = None) -> Reply:
-        async with FakeUpstream() as upstream, serving(one_upstream(upstream, row=row)) as proxy:
+        async with FakeUpstream() as upstream, serving(one_upstream(upstream, row=row, more=FAST)) as proxy:
             upstream.script(read_by_read(ROLE, *pieces, STOP, DONE))
             reply = await ask(proxy, chat(), headers=headers)
             [ended] = await proxy.all_ended(1)
@@ -159,7 +159,7 @@ class TestWhatPasses:
             pack.compress(says(f"w{n} ", finish="stop" if n == 39 else None)) + pack.flush(zlib.Z_SYNC_FLUSH)
             for n in range(40)
         ]
-        async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
+        async with FakeUpstream() as upstream, serving(one_upstream(upstream, more=FAST)) as proxy:
             upstream.script(read_by_read(head(200, {"Content-Encoding": "gzip"}), *packed))
             reply = await ask(proxy, chat())
         assert reply.text == "".join(f"w{n} " for n in range(40))

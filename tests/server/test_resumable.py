@@ -422,7 +422,7 @@ async def test_openais_library_reads_ids_and_heartbeats(upstream: FakeUpstream) 
 
 
 async def test_text_that_only_repeats_does_not_wake_the_generation(
-    proxy: Proxy, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+    upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     woken: list[bytes] = []
     tell = Generation._told
@@ -434,7 +434,8 @@ async def test_text_that_only_repeats_does_not_wake_the_generation(
     monkeypatch.setattr(Generation, "_told", noting)
     words = [f"w{number} " for number in range(40)]
     upstream.script(answer(*(step for word in words for step in (event(chunk({"content": word})), pause(0.002))), *END))
-    reply = await ask(proxy, chat(), headers=ASKED)
+    async with serving(one_upstream(upstream, more="server: {fast_path: true}\n")) as proxy:
+        reply = await ask(proxy, chat(), headers=ASKED)
 
     assert without_ids(reply).text == "".join(words)
     assert len(woken) < 20
