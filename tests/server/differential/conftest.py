@@ -37,7 +37,7 @@ def play_keyed() -> Generator[Play, None, None]:
 
 def _playing(rows: str) -> Generator[tuple[Pair, Play], None, None]:
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
-        patch.setattr(sys.modules[Runner.__module__], "_LINGER_SECONDS", 0.05)
+        patch.setattr(sys.modules[Runner.__module__], "_LINGER_SECONDS", 0.3)
         servers = AsyncExitStack()
         pair = runner.run(servers.enter_async_context(both(rows, server=BOUNDS)))
         try:
