@@ -27,8 +27,8 @@ from tests.server.differential.conftest import Play
 from tests.server.differential.pair import Case, Outcome
 from tests.server.differential.steps import Answered, cut
 from tests.server.differential.telling import STREAM, answer, whole
+from tests.server.odd_requests import LEGAL, MALFORMED, TOO_LARGE
 from tests.server.test_bodies import BROKEN
-from tests.server.test_http_edges import LEGAL, MALFORMED, TOO_LARGE
 
 GOOD = answer(*STREAM)
 ASKED = body()
