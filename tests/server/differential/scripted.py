@@ -98,7 +98,6 @@ class _UpstreamLine(Line):
         super().connection_lost(exc)
         if self.playing is not None:
             self.left = not self._dropped
-            self.playing.cancel()
 
     def drop(self) -> None:
         """Go ourselves."""
