@@ -56,9 +56,9 @@ async def serving(
 ) -> AsyncGenerator[Proxy, None]:
     """Serve a providers.yaml given as text, by default without usage file, on a free port if none is named."""
     config = loads(text, filename="test.yaml", environ=environ or {}, validate_options=registry.validate)
-    config = config.model_copy(update={"stores": config.stores.model_copy(update={"usage": usage})})
-    if "fast_path" not in config.server.model_fields_set:
-        config = config.model_copy(update={"server": config.server.model_copy(update={"fast_path": FAST_PATH})})
+    config = config.changed(stores=config.stores.changed(usage=usage))
+    if "fast_path" not in text:
+        config = config.changed(server=config.server.changed(fast_path=FAST_PATH))
     events: list[Event] = []
     engine = Engine(config, environ=environ or {}, observers=[events.append, *observers], learn=learn)
     runner = Runner(engine.application())

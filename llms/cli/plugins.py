@@ -74,10 +74,8 @@ def _problem(point: EntryPoint) -> str | None:
     """Load a plugin and return what is wrong with it; a third party's module may raise anything."""
     import sys
 
-    from pydantic import BaseModel
-
     from llms.providers.known import KNOWN
-    from llms.providers.registry import BUILT_IN
+    from llms.providers.registry import BUILT_IN, is_options
 
     if point.name in BUILT_IN or point.name in KNOWN:
         return f"the type {point.name!r} is built in; the package must name it otherwise"
@@ -87,7 +85,6 @@ def _problem(point: EntryPoint) -> str | None:
         return f"it does not load: {type(failure).__name__}: {failure}"
     if not callable(factory):
         return f"{point.value} is not callable"
-    options = getattr(sys.modules[point.module], "Options", None)
-    if not (isinstance(options, type) and issubclass(options, BaseModel)):
+    if not is_options(getattr(sys.modules[point.module], "Options", None)):
         return f"{point.module} has no pydantic model Options"
     return None

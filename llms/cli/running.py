@@ -52,15 +52,15 @@ class Flags:
     def apply(self, config: Config) -> Config:
         """Return the configuration with the flags in it."""
         given = {"host": self.host, "port": self.port, "workers": self.workers}
-        server = config.server.model_copy(update={k: v for k, v in given.items() if v is not None})
+        server = config.server.changed(**{k: v for k, v in given.items() if v is not None})
         update: dict[str, Any] = {"server": server}
         if self.no_discover:
             update["discover"] = False
         if self.no_ui:
-            update["ui"] = config.ui.model_copy(update={"enabled": False})
+            update["ui"] = config.ui.changed(enabled=False)
         if self.insecure:
-            update["keys"] = config.keys.model_copy(update={"required": False})
-        return config.model_copy(update=update)
+            update["keys"] = config.keys.changed(required=False)
+        return config.changed(**update)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def _refuse_open_door(config: Config) -> None:
 
 
 def _with_port(config: Config, port: int) -> Config:
-    return config.model_copy(update={"server": config.server.model_copy(update={"port": port})})
+    return config.changed(server=config.server.changed(port=port))
 
 
 def _serve(desk: Desk, config: Config, sock: socket.socket, *, first: bool) -> None:

@@ -39,10 +39,10 @@ async def running_engine(config: Config, *, keeps_usage: bool = False) -> AsyncI
 
 def _of_a_verb(config: Config, *, keeps_usage: bool) -> Config:
     """Return the configuration without an address of its own: whatever listens on that port is somebody else."""
-    update: dict[str, object] = {"server": config.server.model_copy(update={"port": 0})}
+    update: dict[str, object] = {"server": config.server.changed(port=0)}
     if not keeps_usage:
-        update["stores"] = config.stores.model_copy(update={"usage": "none"})
-    return config.model_copy(update=update)
+        update["stores"] = config.stores.changed(usage="none")
+    return config.changed(**update)
 
 
 async def ask_all(engine: Engine) -> dict[str, str]:

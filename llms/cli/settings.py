@@ -6,12 +6,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from llms.cli.output import fail
 from llms.config.diff import secret_values
 from llms.config.load import ConfigError, find, load, without_file
 from llms.config.model import Config
+from llms.config.secret import SecretStr
 from llms.providers import registry
 from llms.providers.known import KNOWN
 
@@ -33,7 +32,7 @@ def read(explicit: str | None) -> Config:
     config = without_file() if path is None else read_file(path)
     key = os.environ.get("LLMS_API_KEY", "").strip()
     if key and not config.keys.static:
-        config = config.model_copy(update={"keys": config.keys.model_copy(update={"static": (SecretStr(key),)})})
+        config = config.changed(keys=config.keys.changed(static=(SecretStr(key),)))
     return config
 
 

@@ -49,12 +49,12 @@ def single_minded(config: Config, *, seconds: float) -> Config:
     """Return a configuration whose providers are asked once, for so long, and stand in for no other."""
 
     def once(conduct: Conduct) -> dict[str, Any]:
-        times = conduct.timeouts.model_copy(update={"first_chunk": seconds, "idle": seconds, "total": seconds})
+        times = conduct.timeouts.changed(first_chunk=seconds, idle=seconds, total=seconds)
         return {"retries": 0, "timeouts": times}
 
-    rows = {name: row.model_copy(update=once(row)) for name, row in config.providers.items()}
-    defaults = config.defaults.model_copy(update={**once(config.defaults), "model": None})
-    return config.model_copy(update={"providers": rows, "defaults": defaults, "models": {}})
+    rows = {name: row.changed(**once(row)) for name, row in config.providers.items()}
+    defaults = config.defaults.changed(**once(config.defaults), model=None)
+    return config.changed(providers=rows, defaults=defaults, models={})
 
 
 async def attempt(engine: Engine, name: str, *, model: str | None, seconds: float) -> Trial:

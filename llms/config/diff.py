@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, SecretStr
-
 from llms.config.masking import MASK, hidden, mask_text
 from llms.config.model import SECTIONS, Config, ProviderRow
 from llms.config.problems import Path, dotted
+from llms.config.secret import SecretStr
+from llms.config.section import Section
 from llms.config.values import REFERENCE, Unbuilt, Value
 
 _LONGEST = 120
@@ -57,17 +57,17 @@ def _shown_row(row: ProviderRow) -> dict[str, Any]:
     return {"type": shown.pop("type"), **_plain(row.options, None), **shown}
 
 
-def _shown(section: BaseModel) -> dict[str, Any]:
+def _shown(section: Section) -> dict[str, Any]:
     shown: dict[str, Any] = {}
-    for name, field in type(section).model_fields.items():
-        kind = next((each for each in field.metadata if isinstance(each, Value)), None)
+    for name, field in section.fields().items():
+        kind = field.kind if isinstance(field.kind, Value) else None
         if not isinstance(kind, Unbuilt):
             shown[name] = _plain(getattr(section, name), kind)
     return shown
 
 
 def _plain(value: Any, kind: Value | None) -> Any:
-    if isinstance(value, BaseModel):
+    if isinstance(value, Section):
         return _shown(value)
     if isinstance(value, SecretStr):
         return value.get_secret_value()

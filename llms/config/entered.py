@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
 
-from pydantic import SecretStr
-
 from llms.config.compose import compose
 from llms.config.load import user_directory
 from llms.config.names import check_provider_name
 from llms.config.nodes import Entry
 from llms.config.problems import ConfigError
 from llms.config.report import Report
+from llms.config.secret import SecretStr
 from llms.config.source import checked, read
 from llms.config.values import Refusal
 

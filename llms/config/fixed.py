@@ -26,5 +26,5 @@ def as_started(config: Config, started: Config) -> tuple[Config, list[str]]:
         found = getattr(config, section)
         if getattr(found, key) != value:
             kept.append(f"{section}.{key}")
-            config = config.model_copy(update={section: found.model_copy(update={key: value})})
+            config = config.changed(**{section: found.changed(**{key: value})})
     return config, kept

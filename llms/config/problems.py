@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
+
+from llms.config.values import Refusal
 
 Path: TypeAlias = tuple[str | int, ...]
 """Where a value stands: keys and list positions from the top of the file."""
@@ -22,6 +24,45 @@ class OptionProblem:
     path: Path
     message: str
     hint: str | None = None
+
+
+class Invalid(ValueError):
+    """A mapping that does not fit; `problems` are all of them. No value is quoted: it may be a secret."""
+
+    def __init__(self, problems: Sequence[OptionProblem]) -> None:
+        super().__init__("; ".join(_said(each) for each in problems))
+        self.problems = tuple(problems)
+
+
+def _said(problem: OptionProblem) -> str:
+    what = f"{problem.message}, {problem.hint}" if problem.hint else problem.message
+    return f"{dotted(problem.path)}: {what}" if problem.path else what
+
+
+class Problems:
+    """What is wrong with one mapping or list, collected."""
+
+    def __init__(self) -> None:
+        self._found: list[OptionProblem] = []
+
+    def attempt(self, path: Path, work: Callable[..., Any], *given: object) -> Any:
+        """Return what `work` makes of what is given; what it raises is a problem of the value at `path`."""
+        try:
+            return work(*given)
+        except Refusal as refusal:
+            self.add(path, refusal.message, refusal.hint)
+        except Invalid as invalid:
+            self._found += [OptionProblem((*path, *each.path), each.message, each.hint) for each in invalid.problems]
+        return None
+
+    def add(self, path: Path, message: str, hint: str | None = None) -> None:
+        """Add a problem of the value at `path`."""
+        self._found.append(OptionProblem(path, message, hint))
+
+    def raise_if_any(self) -> None:
+        """Raise Invalid with all problems."""
+        if self._found:
+            raise Invalid(self._found)
 
 
 class Complaint(Protocol):

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from llms.config.expand import Missing, expand
-from llms.config.model import Section
 from llms.config.nodes import REFUSED, Node
-from llms.config.problems import Path
+from llms.config.problems import Invalid, Path
 from llms.config.report import Report
-from llms.config.wording import problems_of
+from llms.config.section import Section
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -70,9 +67,9 @@ class Reading:
     def checked(self, path: Path, raw: Any, model: type[AnySection]) -> AnySection | None:
         """Return the plain value `raw` of `path` as `model`; None where problems were reported."""
         try:
-            return model.model_validate(raw)
-        except ValidationError as error:
-            for problem in problems_of(error, model):
+            return model.read(raw)
+        except Invalid as error:
+            for problem in error.problems:
                 self.report.add((*path, *problem.path), problem.message, problem.hint)
         return None
 

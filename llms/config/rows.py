@@ -9,22 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
-from pydantic import ValidationError
-
 from llms.config.expand import Missing
 from llms.config.model import Conduct, Defaults, ModelRow, ProviderRow
 from llms.config.names import TargetName, check_model_name, check_provider_name
-from llms.config.problems import Complaint, Path, dotted
+from llms.config.problems import Complaint, Invalid, Path, dotted
 from llms.config.reading import Reading
 from llms.config.report import Report
 from llms.config.values import Flag, Refusal, did_you_mean
-from llms.config.wording import problems_of
 
 ValidateOptions: TypeAlias = Callable[[str, Mapping[str, Any]], Sequence[Complaint]]
 """Takes a provider type and the own keys of a row; returns what is wrong with them (OptionProblem or the like),
 with the path ("type",) for a type that does not exist."""
 
-_SHARED = tuple(Conduct.model_fields)
+_SHARED = tuple(Conduct.fields())
 _RESERVED = ("type", "enabled", *_SHARED)
 
 
@@ -70,9 +67,9 @@ def _read_row(
     _check_options(raw, options, reading, name, validate_options)
     shared = _merged(raw, defaults)
     try:
-        return ProviderRow.model_validate({"name": name, "options": options, **shared}), reason
-    except ValidationError as error:
-        for problem in problems_of(error, ProviderRow):
+        return ProviderRow.read({"name": name, "options": options, **shared}), reason
+    except Invalid as error:
+        for problem in error.problems:
             hint = "such as type: openai" if problem.message.startswith("needs") else problem.hint
             reading.report.add((*path, *problem.path), problem.message, hint)
     return None, reason
@@ -111,7 +108,7 @@ def _merged(raw: dict[str, Any], defaults: Defaults) -> dict[str, Any]:
     given = {key: raw[key] for key in ("type", *_SHARED) if key in raw}
     for key in ("timeouts", "limits"):
         if isinstance(given.get(key), dict):
-            given[key] = dict(merged[key]) | given[key]
+            given[key] = merged[key].as_dict() | given[key]
         elif key in given and given[key] is None:
             del given[key]
     return merged | given

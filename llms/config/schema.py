@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
-
 from llms.config.model import SECTIONS, Conduct, ModelRow
 from llms.config.names import LONGEST_MODEL, MODEL_PATTERN, PROVIDER_PATTERN
+from llms.config.section import Section
 from llms.config.values import Flag
 
 _NOT_BUILT = {"type": "null", "description": "Not built yet."}
@@ -49,17 +47,11 @@ def json_schema(option_schemas: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _definitions() -> dict[str, Any]:
-    """Return the schemas of all sections by name; what `load` takes beside their plain form is put in."""
-    models: list[type[BaseModel]] = [*SECTIONS.values(), Conduct, ModelRow]
-    _, described = models_json_schema([(model, "validation") for model in models], ref_template="#/$defs/{model}")
-    definitions: dict[str, Any] = _without_titles(described["$defs"])
-    for name, definition in definitions.items():
-        if name not in ("ModelRow", "Target"):
-            definition["type"] = ["object", "null"]
+    """Return the schemas of all sections by name."""
+    models: list[type[Section]] = [*SECTIONS.values(), Conduct, ModelRow]
+    definitions = {model.__name__: model.schema() for model in models}
     weightless = {"type": "object", "properties": {"weight": {"const": 0}}, "required": ["weight"]}
     definitions["ModelRow"]["properties"]["targets"] |= {"minItems": 1, "contains": {"not": weightless}}
-    as_text = definitions["Target"]["properties"]["target"]
-    definitions["Target"] = {"anyOf": [as_text, definitions["Target"]]}
     return definitions
 
 
@@ -99,17 +91,6 @@ def _repointed(schema: Any, prefix: str) -> Any:
         if key == "$ref" and isinstance(value, str)
         else _repointed(value, prefix)
         for key, value in schema.items()
-    }
-
-
-def _without_titles(schema: Any) -> Any:
-    """Drop the titles that are made of field names: editors show them in place of the description."""
-    if isinstance(schema, list):
-        return [_without_titles(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: _without_titles(value) for key, value in schema.items() if not (key == "title" and isinstance(value, str))
     }
 
 

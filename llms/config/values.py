@@ -1,12 +1,12 @@
 """Say what a value of providers.yaml may be: one class a kind, for reading it and for describing it to editors.
 
-Each class is put into `Annotated[…]` of a pydantic field. Texts that spell a number or a boolean are read as
+Each class is put into `Annotated[…]` of a section's key. Texts that spell a number or a boolean are read as
 such, because an expanded `${VARIABLE}` is always text.
 """
 
 from __future__ import annotations
 
-import difflib
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SecretStr
-from pydantic_core import CoreSchema, core_schema
+from llms.config.secret import SecretStr
 
 REFERENCE = r"\$\{|^os\.environ/"
 """A text that holds a variable: what it will be is not known before the environment is."""
@@ -46,12 +45,6 @@ class Value(ABC):
     def show(self, value: Any, /) -> Any:
         """Return `value` as a person would write it."""
         return value
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler, /) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self.read)
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler, /) -> dict[str, Any]:
-        return self.schema()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +111,52 @@ class Text(Value):
 
 
 @dataclass(frozen=True, slots=True)
+class Plain(Value):
+    """Any text, also none at all."""
+
+    def read(self, raw: object, /) -> str:
+        if not isinstance(raw, str):
+            raise Refusal("must be text", "put quotes around it" if isinstance(raw, (int, float)) else None)
+        return raw
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string"}
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Value):
+    """A number, at least `minimum` where there is one."""
+
+    minimum: float | None = None
+
+    def read(self, raw: object, /) -> float:
+        try:
+            number = float(raw) if isinstance(raw, (int, float, str)) and not isinstance(raw, bool) else math.nan
+        except (ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise Refusal("must be a number")
+        if self.minimum is not None and number < self.minimum:
+            raise Refusal(f"must be at least {self.minimum:g}")
+        return number
+
+    def schema(self) -> dict[str, Any]:
+        least = {} if self.minimum is None else {"minimum": self.minimum}
+        return {"anyOf": [{"type": "number", **least}, {"type": "string", "pattern": rf"^[-+]?[0-9.]+$|{REFERENCE}"}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Anything(Value):
+    """Whatever stands there: it is for somebody else."""
+
+    def read(self, raw: object, /) -> Any:
+        return raw
+
+    def schema(self) -> dict[str, Any]:
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
 class Choice(Value):
     """One of a few words."""
 
@@ -167,5 +206,7 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str | None:
     """Return the question for the choice that looks most like `word`, if one does."""
     if len(word) > 80:
         return None
+    import difflib
+
     near = difflib.get_close_matches(word, islice(choices, 500), n=1, cutoff=0.6)
     return f'did you mean "{near[0]}"?' if near else None

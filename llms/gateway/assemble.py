@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import structlog
-from pydantic import ValidationError
 
 from llms.config.model import Config, ProviderRow
 from llms.gateway.fleet import Fleet, Member
@@ -72,7 +72,7 @@ def _build(row: ProviderRow, resources: Resources) -> Member:
             max_event=row.limits.max_event,
         )
         return Member(row, registry.build(settings, resources))
-    except (ImportError, registry.UnknownType, ValidationError, ValueError) as failure:
+    except (ImportError, registry.UnknownType, ValueError) as failure:
         problem = f"provider type {row.type!r} cannot be used: {_words(failure)}"
     except Exception as failure:
         _log.exception("provider failed to start", provider=row.name)
@@ -82,7 +82,9 @@ def _build(row: ProviderRow, resources: Resources) -> Member:
 
 
 def _words(failure: Exception) -> str:
-    if isinstance(failure, ValidationError):
+    """Say what is wrong; a pydantic error of a plugin's own would quote the value, which may be a secret."""
+    pydantic = sys.modules.get("pydantic")
+    if pydantic is not None and isinstance(failure, pydantic.ValidationError):
         errors = failure.errors(include_url=False, include_input=False)
         return "; ".join(": ".join([*map(str, error["loc"]), error["msg"]]) for error in errors)
     return str(failure)

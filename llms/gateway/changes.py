@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-from pydantic import SecretStr
-
 from llms.config.entered import KEYS_FILE, UnusableKeysFile
+from llms.config.secret import SecretStr
 from llms.gateway.key_places import with_key
 from llms.gateway.roster import DISABLED, FILE, Entry, Roster
 from llms.protocol.errors import Conflict, InvalidRequest, NotFound, excerpt

@@ -100,7 +100,7 @@ class Roster:
         entries = self.entries()
         rows = {name: entry.row for name, entry in entries.items() if entry.row is not None and not entry.lacks}
         skipped = {name: entry.lacks for name, entry in entries.items() if name not in rows}
-        return self.config.model_copy(update={"providers": rows, "skipped": skipped})
+        return self.config.changed(providers=rows, skipped=skipped)
 
     def _discovered(self) -> Iterator[Found]:
         """Yield what was found, but for names that the file has a row for or switches off."""
@@ -149,17 +149,15 @@ class Roster:
         options = with_key(entry.row.options, key.value.get_secret_value())
         if registry.validate(entry.type, options):
             return replace(entry, outranked=f"providers of type {entry.type} take no key")
-        return replace(entry, row=entry.row.model_copy(update={"options": options}), lacks="", key="entered")
+        return replace(entry, row=entry.row.changed(options=options), lacks="", key="entered")
 
     def _switched(self, entry: Entry) -> Entry:
         is_off = entry.name in self._off and entry.lacks != DISABLED
         return replace(entry, lacks=SWITCHED_OFF) if is_off else entry
 
     def _row(self, found: Found) -> ProviderRow:
-        conduct: dict[str, Any] = self.config.defaults.model_dump(exclude={"model"})
-        return ProviderRow.model_validate(
-            {**conduct, "name": found.name, "type": found.type, "options": dict(found.options)}
-        )
+        conduct: dict[str, Any] = self.config.defaults.as_dict(without=("model",))
+        return ProviderRow.read({**conduct, "name": found.name, "type": found.type, "options": dict(found.options)})
 
 
 def _source(found: Found) -> Source:

@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Annotated, Final, TypeAlias, final
 
-from pydantic import Field
-
+from llms.config.values import Whole
 from llms.protocol import json
 from llms.protocol.chat import Usage
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
@@ -24,11 +23,9 @@ _ABOUT_FIELDS: Final = frozenset({400, 404, 422, 501})
 _VECTOR_SIZE: Final = 128 * 1024
 """Bytes that the text of one vector may have: 4,096 numbers of 24 characters, with room to spare."""
 
-MaxInputs = Annotated[
-    int | None,
-    Field(ge=1, description="Inputs that one request for embeddings may have upstream; larger ones are split."),
-]
+MaxInputs = Annotated[int, Whole(minimum=1)] | None
 """The row's key `max_inputs`."""
+MAX_INPUTS: Final = "Inputs that one request for embeddings may have upstream; larger ones are split."
 
 Send: TypeAlias = Callable[[EmbeddingRequest], Awaitable[Embeddings]]
 """Asks the upstream once."""

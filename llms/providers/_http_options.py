@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-
 from llms.config.masking import is_secret
+from llms.config.secret import SecretStr
+from llms.config.section import Section, field
+from llms.config.values import REFERENCE, Plain, Refusal, Value
 from llms.providers._origin import DIRECT
 
 _PLAIN_URL: Final = re.compile(r"[!-~]+", re.ASCII)
@@ -28,88 +30,129 @@ _SHORTEST_SECRET: Final = 8
 """Characters from which on a value is a secret: shorter ones are words, and taken out they would spoil every text."""
 
 
-class HttpOptions(BaseModel):
-    """What a row says of an upstream that is asked over HTTP; each kind adds its own `base_url`."""
+@dataclass(frozen=True, slots=True)
+class HttpAddress(Plain):
+    """An http:// or https:// address, without user and password."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    def read(self, raw: object, /) -> str:
+        address = Plain.read(self, raw).strip()
+        try:
+            url = urlsplit(address)
+            port = url.port
+        except ValueError as problem:
+            raise Refusal(f"must be an http:// or https:// address ({problem})") from None
+        if url.scheme not in ("http", "https") or not url.hostname or not _PLAIN_URL.fullmatch(address):
+            raise Refusal("must be an http:// or https:// address")
+        if url.username or url.password:
+            raise Refusal("must not hold a user or password: use api_key or headers")
+        if port == 0:
+            raise Refusal("must not have port 0")
+        return address.rstrip("/")
 
-    api_key: SecretStr | None = Field(None, description="Sent as a Bearer token; usually ${SOME_API_KEY}.")
-    headers: dict[str, str] = Field(default_factory=dict, description="Sent with every request.")
-    models: tuple[str, ...] | None = Field(None, description="Model ids to list, instead of asking the upstream.")
-    ca_file: str | None = Field(None, description="PEM file of the certificates to trust, instead of the system's.")
-    proxy: SecretStr | None = Field(
-        None, description="http://HOST:PORT of a proxy, or direct for none; instead of what the environment says."
-    )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _verified(cls, row: Any) -> Any:
-        for name in sorted(_UNVERIFIED.intersection(row) if isinstance(row, dict) else ()):
-            raise ValueError(
-                f"has no `{name}`: certificates are always verified. To trust an authority of your own, or one "
-                "self-signed certificate, name its PEM file as `ca_file`"
-            )
-        return row
+@dataclass(frozen=True, slots=True)
+class Credential(Value):
+    """A key or token as it goes into a header."""
 
-    @field_validator("ca_file")
-    @classmethod
-    def _certificates(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        path = os.path.expanduser(value)
+    def read(self, raw: object, /) -> SecretStr:
+        text = Plain().read(raw.get_secret_value() if isinstance(raw, SecretStr) else raw)
+        if not _HEADER_VALUE.fullmatch(text):
+            raise Refusal("holds characters that no key may hold (a line break?)")
+        return SecretStr(text)
+
+    def schema(self) -> dict[str, Any]:
+        return Plain().schema()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyId(Plain):
+    """What names a key, and goes into a header too."""
+
+    def read(self, raw: object, /) -> str:
+        return Credential().read(raw).get_secret_value()
+
+
+@dataclass(frozen=True, slots=True)
+class Word(Plain):
+    """Text of one form; `words` say which."""
+
+    pattern: str
+    words: str
+
+    def read(self, raw: object, /) -> str:
+        text = Plain.read(self, raw)
+        if not re.fullmatch(self.pattern, text):
+            raise Refusal(f"must be {self.words}")
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": rf"^(?:{self.pattern})$|{REFERENCE}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates(Plain):
+    """The path of a PEM file that is there."""
+
+    def read(self, raw: object, /) -> str:
+        path = os.path.expanduser(Plain.read(self, raw))
         try:
             with open(path, "rb") as file:
                 text = file.read(_CA_LIMIT)
-        except OSError as failure:
-            raise ValueError(f"cannot be read: {failure.strerror}") from None
+        except (OSError, ValueError) as failure:
+            raise Refusal(f"cannot be read: {getattr(failure, 'strerror', failure)}") from None
         if b"CERTIFICATE-----" not in text:
-            raise ValueError("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")
+            raise Refusal("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")
         return path
 
-    @field_validator("proxy")
-    @classmethod
-    def _http_proxy(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and value.get_secret_value() != DIRECT:
-            from llms.proxies import proxy_at
 
-            proxy_at(value.get_secret_value(), "`proxy`")
-        return value
+def _proxy(address: SecretStr) -> SecretStr:
+    if address.get_secret_value() != DIRECT:
+        from llms.proxies import proxy_at
 
-    @field_validator("base_url", check_fields=False)
-    @classmethod
-    def _http_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
         try:
-            url = urlsplit(value.strip())
-            port = url.port
+            proxy_at(address.get_secret_value(), "`proxy`")
         except ValueError as problem:
-            raise ValueError(f"must be an http:// or https:// address ({problem})") from None
-        if url.scheme not in ("http", "https") or not url.hostname or not _PLAIN_URL.fullmatch(value.strip()):
-            raise ValueError("must be an http:// or https:// address")
-        if url.username or url.password:
-            raise ValueError("must not hold a user or password: use api_key or headers")
-        if port == 0:
-            raise ValueError("must not have port 0")
-        return value.strip().rstrip("/")
+            raise Refusal(str(problem)) from None
+    return address
 
-    @field_validator("headers")
-    @classmethod
-    def _plain_headers(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, text in value.items():
-            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(text):
-                raise ValueError(f"header {name[:60]!r} holds characters that no header may hold")
-            if name.lower() in _OUR_HEADERS:
-                raise ValueError(f"header {name!r} is set for each request by itself: leave it out")
-        return value
 
-    @field_validator("api_key", "token", "session_token", "access_key_id", check_fields=False)
+Address = Annotated[str, HttpAddress()]
+Token = Annotated[SecretStr, Credential()]
+
+
+def _sendable(headers: dict[str, str]) -> dict[str, str]:
+    for name, text in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(text):
+            raise Refusal(f"header {name[:60]!r} holds characters that no header may hold")
+        if name.lower() in _OUR_HEADERS:
+            raise Refusal(f"header {name!r} is set for each request by itself: leave it out")
+    return headers
+
+
+class HttpOptions(Section):
+    """What a row says of an upstream that is asked over HTTP; each kind adds its own `base_url`."""
+
+    api_key: Token | None = field(default=None, description="Sent as a Bearer token; usually ${SOME_API_KEY}.")
+    headers: Annotated[dict[str, str], _sendable] = field(default_factory=dict, description="Sent with every request.")
+    models: tuple[str, ...] | None = field(
+        default=None, description="Model ids to list, instead of asking the upstream."
+    )
+    ca_file: Annotated[str, Certificates()] | None = field(
+        default=None, description="PEM file of the certificates to trust, instead of the system's."
+    )
+    proxy: Annotated[SecretStr, _proxy] | None = field(
+        default=None,
+        description="http://HOST:PORT of a proxy, or direct for none; instead of what the environment says.",
+    )
+
     @classmethod
-    def _plain_key(cls, value: SecretStr | str | None) -> SecretStr | str | None:
-        text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
-        if not _HEADER_VALUE.fullmatch(text):
-            raise ValueError("holds characters that no key may hold (a line break?)")
-        return value
+    def prepared(cls, raw: Any) -> Any:
+        for name in sorted(_UNVERIFIED.intersection(raw) if isinstance(raw, dict) else ()):
+            raise Refusal(
+                f"has no `{name}`: certificates are always verified. To trust an authority of your own, or one "
+                "self-signed certificate, name its PEM file as `ca_file`"
+            )
+        return raw
 
 
 def secrets_of(key: str, *named: Mapping[str, str]) -> tuple[str, ...]:

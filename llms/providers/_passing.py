@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Annotated, Final, final
-
-from pydantic import Field
+from typing import Final, final
 
 from llms.protocol.passthrough import AREAS, Area, Passed, PassRequest, Upload
 from llms.providers._connection import BrokenAnswer, NotHttp
 from llms.providers._http import Endpoint, Response
 
-Passes = Annotated[
-    tuple[Area, ...] | None,
-    Field(
-        description="What the endpoint has besides chats and embeddings, below base_url: "
-        "audio, images, moderations, rerank, files. Null: all of it, for all that is known."
-    ),
-]
+PASSES: Final = (
+    "What the endpoint has besides chats and embeddings, below base_url: audio, images, moderations, rerank, files. "
+    "Null: all of it, for all that is known."
+)
 """The row's key `passes`."""
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _EMPTY: Final = b"Content-Length: 0\r\n"

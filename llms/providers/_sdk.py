@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import Any, Final, final
 
-from pydantic import SecretStr
 from yarl import URL
 
+from llms.config.secret import SecretStr
 from llms.protocol.chat import ChatRequest
 from llms.protocol.errors import InvalidRequest, UpstreamTimeout
 from llms.providers._sdk_failures import Failures, Unusable

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, final
+from typing import Annotated, Any, Final, final
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr
-
+from llms.config.section import field
+from llms.config.values import Whole
 from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo
 from llms.protocol.dialects.messages.asking import body_of
@@ -17,7 +17,7 @@ from llms.protocol.errors import UpstreamProtocolError
 from llms.protocol.native import Original
 from llms.providers._claude_facts import Facts, names_steering, unsteered
 from llms.providers._http import Endpoint, Response
-from llms.providers._http_options import HttpOptions, secrets_of
+from llms.providers._http_options import Address, HttpOptions, Token, secrets_of
 from llms.providers._native import NativeRelay
 from llms.providers._translated import translated
 from llms.providers.base import ProviderFactory, ProviderSettings, Relay, Resources
@@ -35,11 +35,15 @@ _MOST_PAGES: Final = 10
 class Options(HttpOptions):
     """A row's own keys."""
 
-    base_url: str = Field("https://api.anthropic.com/v1", description="Where the API's /v1 is.")
-    api_key: SecretStr | None = Field(None, description="Sent as x-api-key; usually ${ANTHROPIC_API_KEY}.")
-    auth_token: SecretStr | None = Field(None, description="An OAuth token, sent as a Bearer token instead of a key.")
-    betas: tuple[str, ...] = Field((), description="Names of beta features to ask for with every request.")
-    max_tokens: int | None = Field(None, ge=1, description="Bounds answers that the client does not bound.")
+    base_url: Address = field(default="https://api.anthropic.com/v1", description="Where the API's /v1 is.")
+    api_key: Token | None = field(default=None, description="Sent as x-api-key; usually ${ANTHROPIC_API_KEY}.")
+    auth_token: Token | None = field(
+        default=None, description="An OAuth token, sent as a Bearer token instead of a key."
+    )
+    betas: tuple[str, ...] = field(default=(), description="Names of beta features to ask for with every request.")
+    max_tokens: Annotated[int, Whole(minimum=1)] | None = field(
+        default=None, description="Bounds answers that the client does not bound."
+    )
 
 
 @final

@@ -9,51 +9,50 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
-from typing import Final, Self, final
+from typing import Annotated, Final, final
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-
+from llms.config.section import field
+from llms.config.values import Refusal
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo, StreamUsage
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
 from llms.providers import openai_compatible
-from llms.providers._batches import MaxInputs
-from llms.providers._http_options import HttpOptions
+from llms.providers._batches import MAX_INPUTS, MaxInputs
+from llms.providers._http_options import HttpAddress, HttpOptions, Token, Word
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources, SupportsEmbeddings
 
+_VERSION: Final = Word(r"[A-Za-z0-9.-]+", "a version such as 2024-10-21")
 _MOST_DEPLOYMENTS: Final = 256
 """Remembered; clients choose their names."""
+
+
+def _resource(address: str) -> str:
+    """Take the address as the portal shows it, or with the path that some clients want."""
+    if "?" in address:
+        raise Refusal("must not hold parameters: the version goes into api_version")
+    return address.removesuffix("/v1").removesuffix("/openai")
 
 
 class Options(HttpOptions):
     """A row's own keys."""
 
-    base_url: str = Field(description="The resource, for example https://NAME.openai.azure.com.")
-    api_key: SecretStr | None = Field(None, description="A key of the resource.")
-    token: SecretStr | None = Field(None, description="A token of Microsoft Entra, instead of a key.")
-    api_version: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9.-]+$",
+    base_url: Annotated[str, HttpAddress(), _resource] = field(
+        description="The resource, for example https://NAME.openai.azure.com."
+    )
+    api_key: Token | None = field(default=None, description="A key of the resource.")
+    token: Token | None = field(default=None, description="A token of Microsoft Entra, instead of a key.")
+    api_version: Annotated[str, _VERSION] | None = field(
+        default=None,
         description="For example 2024-10-21: ask deployments by their own addresses. Null is the v1 API.",
     )
-    stream_usage: StreamUsage = Field(
-        "ask", description="How a stream tells usage: ask (stream_options), native (by itself) or none."
+    stream_usage: StreamUsage = field(
+        default="ask", description="How a stream tells usage: ask (stream_options), native (by itself) or none."
     )
-    max_inputs: MaxInputs = None
+    max_inputs: MaxInputs = field(default=None, description=MAX_INPUTS)
 
-    @field_validator("base_url")
-    @classmethod
-    def _resource(cls, value: str) -> str:
-        """Take the address as the portal shows it, or with the path that some clients want."""
-        if "?" in value:
-            raise ValueError("must not hold parameters: the version goes into api_version")
-        return value.removesuffix("/v1").removesuffix("/openai")
-
-    @model_validator(mode="after")
-    def _one_credential(self) -> Self:
+    def check(self) -> None:
         if self.api_key is not None and self.token is not None:
-            raise ValueError("has both `api_key` and `token`: leave one of them out")
-        return self
+            raise Refusal("has both `api_key` and `token`: leave one of them out")
 
 
 @final
@@ -97,7 +96,7 @@ class Azure:
     def _at(self, path: str) -> openai_compatible.OpenAICompatible:
         row = self._options
         key = {"api-key": row.api_key.get_secret_value()} if row.api_key else {}
-        options = openai_compatible.Options.model_validate(
+        options = openai_compatible.Options.read(
             {
                 "base_url": f"{row.base_url}/{path}",
                 "api_key": row.token,

@@ -204,7 +204,7 @@ class ProviderSettings:
     name: str
     type: str
     options: Any = field(repr=False)
-    """The row's own keys: an instance of the provider module's `Options` (a pydantic model)."""
+    """The row's own keys: an instance of the provider module's `Options`."""
     connect_timeout: float = 10.0
     max_event: int = 16 * 2**20
     """Bytes that one upstream event may have."""
@@ -239,4 +239,4 @@ class Resources:
 ProviderFactory = Callable[[ProviderSettings, Resources], Provider]
 """What a registry row or an entry point of the group `llms.providers` names; each provider file ends with
 `_: ProviderFactory = ItsClass`, so that a type checker refuses drift. The factory's module also has
-`Options`, a pydantic model (extra="forbid") of the row's own keys."""
+`Options`: a section (`llms.config.section`) or a pydantic model (extra="forbid") of the row's own keys."""

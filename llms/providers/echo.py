@@ -7,10 +7,10 @@ import hashlib
 import math
 import re
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any, Final, final
+from typing import Annotated, Any, Final, final
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from llms.config.section import Section, field
+from llms.config.values import Number
 from llms.protocol.chat import ChatRequest, Chunk, ChunkObject, ModelInfo, Usage
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
 from llms.protocol.errors import InvalidRequest, NotSupported
@@ -20,13 +20,11 @@ _DIMENSIONS: Final = 16
 _MOST_DIMENSIONS: Final = 4096
 
 
-class Options(BaseModel):
+class Options(Section):
     """A row's own keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    delay: float = Field(0.0, ge=0, description="Seconds between words.")
-    models: tuple[str, ...] = Field(("echo",), description="Model ids to list.")
+    delay: Annotated[float, Number(minimum=0)] = field(default=0.0, description="Seconds between words.")
+    models: tuple[str, ...] = field(default=("echo",), description="Model ids to list.")
 
 
 @final

@@ -7,21 +7,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, final
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field
-
+from llms.config.section import field
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo, StreamUsage
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
 from llms.protocol.errors import UpstreamProtocolError
 from llms.protocol.fold import unfold
 from llms.protocol.native import Original
-from llms.protocol.passthrough import Passed, PassRequest
+from llms.protocol.passthrough import Area, Passed, PassRequest
 from llms.protocol.refusals import error_for_event, is_error, request_id_of
 from llms.protocol.stream import ChunkReader
 from llms.providers._abilities import Abilities
-from llms.providers._batches import Batches, MaxInputs, answer_limit, answered
+from llms.providers._batches import MAX_INPUTS, Batches, MaxInputs, answer_limit, answered
 from llms.providers._http import BROKEN, Endpoint, Response
-from llms.providers._http_options import HttpOptions, secrets_of
-from llms.providers._passing import Passes, Passing
+from llms.providers._http_options import Address, HttpOptions, secrets_of
+from llms.providers._passing import PASSES, Passing
 from llms.providers._plainer import Plainer
 from llms.providers._stored import StoredResponses
 from llms.providers.base import ProviderFactory, ProviderSettings, Relay, Resources
@@ -35,16 +34,19 @@ _LONGEST_ID: Final = 512
 class Options(HttpOptions):
     """A row's own keys."""
 
-    base_url: str = Field(description="Where the endpoint's /v1 is, for example http://localhost:11434/v1.")
-    stream_usage: StreamUsage = Field(
-        "ask", description="How a stream tells usage: ask (stream_options), native (by itself) or none."
+    base_url: Address = field(description="Where the endpoint's /v1 is, for example http://localhost:11434/v1.")
+    stream_usage: StreamUsage = field(
+        default="ask", description="How a stream tells usage: ask (stream_options), native (by itself) or none."
     )
-    stream: bool = Field(True, description="False: the upstream cannot stream; its answers are sent on as chunks.")
-    dialects: tuple[Literal["responses", "messages", "completions"], ...] = Field(
-        (), description="What the endpoint speaks besides chat completions, below base_url: such requests pass as is."
+    stream: bool = field(
+        default=True, description="False: the upstream cannot stream; its answers are sent on as chunks."
     )
-    max_inputs: MaxInputs = None
-    passes: Passes = None
+    dialects: tuple[Literal["responses", "messages", "completions"], ...] = field(
+        default=(),
+        description="What the endpoint speaks besides chat completions, below base_url: such requests pass as is.",
+    )
+    max_inputs: MaxInputs = field(default=None, description=MAX_INPUTS)
+    passes: tuple[Area, ...] | None = field(default=None, description=PASSES)
 
 
 @final

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
 from types import ModuleType
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
 
-from pydantic import BaseModel, ValidationError
-
-from llms.config.problems import OptionProblem
-from llms.config.wording import problems_of
+from llms.config.problems import Invalid, OptionProblem
+from llms.config.section import Section
 from llms.providers.base import Provider, ProviderFactory, ProviderSettings, Resources
 from llms.providers.known import KNOWN
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 ENTRY_POINTS: Final = "llms.providers"
 
@@ -73,15 +74,20 @@ def validate(kind: str, options: Mapping[str, Any]) -> Sequence[OptionProblem]:
         return []
     except ImportError as missing:
         return [OptionProblem(("type",), f'provider type "{kind}" cannot be loaded: {missing}')]
-    except ValidationError as invalid:
-        return problems_of(invalid, _options_model(kind))
+    except Invalid as invalid:
+        return invalid.problems
     return []
 
 
-def parse(kind: str, options: Mapping[str, Any]) -> BaseModel:
-    """Return a row's own keys as the provider's Options, known types' presets filled in."""
+def parse(kind: str, options: Mapping[str, Any]) -> object:
+    """Return a row's own keys as the provider's Options, known types' presets filled in; raise Invalid."""
     preset: Mapping[str, object] = KNOWN[kind].options({}) if kind in KNOWN else {}
-    return _options_model(kind).model_validate({**preset, **options})
+    model = _options_model(kind)
+    if issubclass(model, Section):
+        return model.read({**preset, **options})
+    from llms.config.foreign import read
+
+    return read(model, options)
 
 
 def build(settings: ProviderSettings, resources: Resources) -> Provider:
@@ -94,20 +100,32 @@ def option_schemas() -> dict[str, dict[str, Any]]:
     schemas = {}
     for kind in types():
         try:
-            schemas[kind] = _options_model(kind).model_json_schema()
+            model = _options_model(kind)
         except ImportError:
             continue
+        schemas[kind] = model.schema() if issubclass(model, Section) else model.model_json_schema()
         if kind in KNOWN:
             schemas[kind]["required"] = []
     return schemas
 
 
-def _options_model(kind: str) -> type[BaseModel]:
+def _options_model(kind: str) -> type[Section] | type[BaseModel]:
     module = _module(kind)
     options = getattr(module, "Options", None)
-    if not (isinstance(options, type) and issubclass(options, BaseModel)):
+    if not is_options(options):
         raise BrokenPlugin(f"{module.__name__} has no pydantic model Options")
     return options
+
+
+def is_options(found: object) -> TypeGuard[type[Section] | type[BaseModel]]:
+    """Tell whether something can be the `Options` of a provider: a section, or a pydantic model."""
+    if not isinstance(found, type):
+        return False
+    if issubclass(found, Section):
+        return True
+    from pydantic import BaseModel
+
+    return issubclass(found, BaseModel)
 
 
 def _factory(kind: str) -> ProviderFactory:

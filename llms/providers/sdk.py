@@ -11,10 +11,10 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from typing import Any, Final, final
+from typing import Annotated, Any, Final, final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-
+from llms.config.section import Section, field
+from llms.config.values import Refusal
 from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo, StreamUsage
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
@@ -24,7 +24,7 @@ from llms.protocol.passthrough import Passed, PassRequest
 from llms.protocol.refusals import error_for_event, request_id_of
 from llms.protocol.stream import ChunkReader
 from llms.providers._abilities import Abilities, Asking
-from llms.providers._batches import Batches, MaxInputs, answer_limit, answered
+from llms.providers._batches import MAX_INPUTS, Batches, MaxInputs, answer_limit, answered
 from llms.providers._sdk import Built, SdkClient, hidden, let_go, secrets_of
 from llms.providers._sdk_failures import Failures
 from llms.providers._sdk_objects import as_object, listed
@@ -35,32 +35,26 @@ _CLIENT: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _SETTLE_SECONDS: Final = 0.1
 
 
-class Options(BaseModel):
+def _module_and_attribute(client: str) -> str:
+    if not _CLIENT.fullmatch(client):
+        raise Refusal('must be "module:Attribute", for example openai:AsyncOpenAI')
+    return client
+
+
+class Options(Section):
     """A row's own keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    client: str = Field(description='Which client to build, as "module:Attribute", for example openai:AsyncOpenAI.')
-    options: dict[str, Any] = Field(
+    client: Annotated[str, _module_and_attribute] = field(
+        description='Which client to build, as "module:Attribute", for example openai:AsyncOpenAI.'
+    )
+    options: Annotated[dict[str, Any], hidden] = field(
         default_factory=dict, description="What to build it with: api_key, base_url and whatever else it takes."
     )
-    stream_usage: StreamUsage = Field(
-        "ask", description="How a stream tells usage: ask (stream_options), native (by itself) or none."
+    stream_usage: StreamUsage = field(
+        default="ask", description="How a stream tells usage: ask (stream_options), native (by itself) or none."
     )
-    models: tuple[str, ...] | None = Field(None, description="Model ids to list, instead of asking the SDK.")
-    max_inputs: MaxInputs = None
-
-    @field_validator("client")
-    @classmethod
-    def _module_and_attribute(cls, value: str) -> str:
-        if not _CLIENT.fullmatch(value):
-            raise ValueError('must be "module:Attribute", for example openai:AsyncOpenAI')
-        return value
-
-    @field_validator("options")
-    @classmethod
-    def _without_bare_keys(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return dict(hidden(value))
+    models: tuple[str, ...] | None = field(default=None, description="Model ids to list, instead of asking the SDK.")
+    max_inputs: MaxInputs = field(default=None, description=MAX_INPUTS)
 
 
 @final

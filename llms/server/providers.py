@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any, final
 
 from aiohttp import web
-from pydantic import SecretStr
 
 from llms.config.entered import is_key
+from llms.config.secret import SecretStr
 from llms.gateway.changes import EnterKey, ForgetKey, Switch, unknown_provider
 from llms.protocol import json
 from llms.protocol.errors import InvalidRequest

@@ -38,7 +38,7 @@ class Settings:
             "key_id": access.caller.key_id,
             "features": self._features(),
             "default_model": config.defaults.model,
-            "ui": config.ui.model_dump(),
+            "ui": config.ui.as_dict(),
             "workers": config.server.workers,
             "server": self._places() if is_local(request) else None,
         }

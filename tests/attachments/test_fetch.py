@@ -47,7 +47,7 @@ def fetcher(names: Names | None = None) -> Fetcher:
 
 async def fetch(*urls: str, names: Names | None = None, kind: Any = "image_url", **rules: Any) -> dict[str, str]:
     links = [Link(url, f"messages[0].content[{at}].{kind}", kind) for at, url in enumerate(urls)]
-    return await fetcher(names).fetch(links, Attachments.model_validate(RULES | rules))
+    return await fetcher(names).fetch(links, Attachments.read(RULES | rules))
 
 
 async def refused(*urls: str, **given: Any) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import BaseModel
 
 from llms.config.load import loads
 from llms.config.model import SECTIONS, Cache, Config, ModelRow, Target
+from llms.config.section import Section
 from llms.providers import registry
 from llms.providers.anthropic import Options as AnthropicOptions
 from llms.providers.azure import Options as AzureOptions
@@ -27,7 +27,7 @@ from llms.providers.sdk import Options as SdkOptions
 from tests.docs.markdown import PAGES, ROOT, Block, Row, blocks, codes, rows
 
 PAGE = "docs/CONFIGURATION.md"
-OPTIONS: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
+OPTIONS: dict[str, tuple[type[Section], dict[str, Any]]] = {
     "openai_compatible": (CompatibleOptions, {"base_url": "http://127.0.0.1/v1"}),
     "anthropic": (AnthropicOptions, {}),
     "azure": (AzureOptions, {"base_url": "http://127.0.0.1"}),
@@ -39,10 +39,10 @@ OPTIONS: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
 }
 
 
-def _leaves(model: type[BaseModel], prefix: str) -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
+def _leaves(model: type[Section], prefix: str) -> Iterator[str]:
+    for name, field in model.fields().items():
+        kind = field.kind
+        if isinstance(kind, type) and issubclass(kind, Section):
             yield from _leaves(kind, f"{prefix}.{name}")
         else:
             yield f"{prefix}.{name}"
@@ -98,7 +98,7 @@ def test_every_key_of_a_name_and_of_a_target_is_documented() -> None:
 def test_every_own_key_of_a_provider_type_is_documented(kind: str) -> None:
     model, required = OPTIONS[kind]
     found = {row.key: row for row in rows(PAGE, first="key") if row.section == kind}
-    of_models = {key: row for key, row in found.items() if key in ModelOptions.model_fields}
+    of_models = {key: row for key, row in found.items() if key in ModelOptions.fields()}
     if kind == "llama_cpp":
         _check_options(of_models, ModelOptions, {"path": "embedded"})
         found = {key: row for key, row in found.items() if key not in of_models}
@@ -106,12 +106,12 @@ def test_every_own_key_of_a_provider_type_is_documented(kind: str) -> None:
     _check_options(found, model, required)
 
 
-def _check_options(found: dict[str, Row], model: type[BaseModel], required: dict[str, Any]) -> None:
+def _check_options(found: dict[str, Row], model: type[Section], required: dict[str, Any]) -> None:
     """Assert that the rows are the fields of a model, with their defaults."""
-    assert found.keys() == {field.alias or name for name, field in model.model_fields.items()}
+    assert found.keys() == {field.key for field in model.fields().values()}
     assert {key for key, row in found.items() if row.cells[1] == "required"} == required.keys()
     defaults = {key: yaml.safe_load(codes(row.cells[1])[0]) for key, row in found.items() if key not in required}
-    assert model.model_validate(required | defaults) == model.model_validate(required)
+    assert model.read(required | defaults) == model.read(required)
 
 
 def test_every_built_in_type_is_documented() -> None:

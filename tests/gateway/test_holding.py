@@ -74,7 +74,7 @@ class Closing:
 
 async def reload(proxy: Proxy, text: str) -> None:
     config = loads(text, filename="test.yaml", environ={}, validate_options=registry.validate)
-    await proxy.engine.reload(config.model_copy(update={"stores": proxy.engine.services.config.stores}))
+    await proxy.engine.reload(config.changed(stores=proxy.engine.services.config.stores))
 
 
 async def until(reached: Callable[[], bool]) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from llms.config.entered import EnteredKeys
 from llms.config.load import loads
 from llms.config.model import Config
+from llms.config.secret import SecretStr
 from llms.gateway.changes import EnterKey, ForgetKey, Switch, apply
 from llms.gateway.roster import Entry, Roster
 from llms.protocol.errors import Conflict, InvalidRequest, LlmsError, NotFound

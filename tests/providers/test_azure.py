@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
+from llms.config.problems import Invalid
 from llms.protocol.chat import ChatRequest
 from llms.protocol.embeddings import parse_embeddings
 from llms.protocol.errors import UpstreamOverloaded, UpstreamRejected
@@ -182,5 +182,5 @@ class TestTheRow:
         ],
     )  # fmt: skip
     def test_mistakes_are_told(self, row: dict[str, Any], words: str) -> None:
-        with pytest.raises(ValidationError, match=words):
+        with pytest.raises(Invalid, match=words):
             Options(**row)

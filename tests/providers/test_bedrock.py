@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
+from llms.config.problems import Invalid
 from llms.protocol.chat import ChatRequest
 from llms.protocol.errors import (
     LlmsError,
@@ -306,5 +306,5 @@ class TestTheRow:
         ],
     )
     def test_mistakes_are_told(self, row: dict[str, Any], words: str) -> None:
-        with pytest.raises(ValidationError, match=words):
+        with pytest.raises(Invalid, match=words):
             Options(**row)

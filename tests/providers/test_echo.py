@@ -4,8 +4,8 @@ import contextlib
 import time
 
 import pytest
-from pydantic import ValidationError
 
+from llms.config.problems import Invalid
 from llms.protocol.chat import ChatRequest
 from llms.protocol.errors import NotSupported
 from llms.providers.base import ProviderSettings
@@ -88,5 +88,5 @@ async def test_its_models_are_those_of_the_row():
 
 
 def test_a_negative_delay_is_refused():
-    with pytest.raises(ValidationError):
+    with pytest.raises(Invalid):
         Options(delay=-1)

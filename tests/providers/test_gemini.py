@@ -9,8 +9,8 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
+from llms.config.problems import Invalid
 from llms.protocol.chat import ChatRequest, Usage
 from llms.protocol.embeddings import EmbeddingRequest, parse_embeddings
 from llms.protocol.errors import (
@@ -381,7 +381,7 @@ class TestTheRow:
         assert found.options["base_url"] == "http://host:1/v1beta"
 
     def test_keys_of_other_types_are_told(self) -> None:
-        with pytest.raises(ValidationError, match="stream_usage"):
+        with pytest.raises(Invalid, match="stream_usage"):
             Options(stream_usage="ask")  # type: ignore[call-arg]
 
 

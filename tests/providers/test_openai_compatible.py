@@ -3,8 +3,8 @@
 import contextlib
 
 import pytest
-from pydantic import ValidationError
 
+from llms.config.problems import Invalid
 from llms.protocol.errors import UpstreamProtocolError, UpstreamRejected
 from llms.providers.base import ProviderSettings
 from llms.providers.openai_compatible import OpenAICompatible, Options
@@ -134,7 +134,7 @@ class TestWhatIsSent:
 
     @pytest.mark.parametrize("name", ["Transfer-Encoding", "content-length", "Connection", "upgrade", "X-LLMS-Hops"])
     def test_a_header_that_frames_the_request_is_refused(self, name):
-        with pytest.raises(ValidationError, match=f"'{name}' is set for each request by itself"):
+        with pytest.raises(Invalid, match=f"'{name}' is set for each request by itself"):
             Options(base_url="http://x", headers={name: "5"})
 
     @pytest.mark.parametrize("hops", [0, 2])
@@ -169,12 +169,12 @@ class TestWhatIsSent:
 
     @pytest.mark.parametrize("url", ["ftp://x/v1", "localhost:8000", "http://", "http://me:pw@x/v1", ""])
     def test_an_address_that_cannot_be_is_refused(self, url):
-        with pytest.raises(ValidationError):
+        with pytest.raises(Invalid):
             Options(base_url=url)
 
     @pytest.mark.parametrize("url", ["http://[bad", "http://host:99999/v1", "http://host:port"])
     def test_an_address_that_cannot_be_read_is_refused_in_our_words(self, url):
-        with pytest.raises(ValidationError, match="must be an http:// or https:// address"):
+        with pytest.raises(Invalid, match="must be an http:// or https:// address"):
             Options(base_url=url)
 
     async def test_what_is_kept_out_of_messages(self):

@@ -77,11 +77,9 @@ def test_no_sdk_is_imported_before_its_first_chat() -> None:
 
 def test_keys_do_not_show_in_the_row() -> None:
     headers = {"Authorization": f"Bearer {KEY}", "x-team": "a"}
-    row = Options.model_validate(
-        {"client": OPENAI, "options": {"api_key": KEY, "default_headers": headers, "timeout": 5}}
-    )
+    row = Options.read({"client": OPENAI, "options": {"api_key": KEY, "default_headers": headers, "timeout": 5}})
     assert KEY not in repr(row)
-    assert KEY not in str(row.model_dump(mode="json"))
+    assert KEY not in str(row.as_dict())
     assert "x-team" in repr(row)
 
 

@@ -27,7 +27,7 @@ def test_half_a_target_is_refused(text: str) -> None:
 
 
 def test_a_configured_row_is_read() -> None:
-    row = ModelRow.model_validate(
+    row = ModelRow.read(
         {
             "targets": [{"target": "groq/llama-4", "weight": 3}, "local/qwen"],
             "strategy": "weighted",
@@ -42,4 +42,4 @@ def test_a_configured_row_is_read() -> None:
 
 
 def test_a_row_without_an_overflow_target_has_none() -> None:
-    assert named(ModelRow.model_validate({"targets": ["a/m"]})) == Named((Target("a", "m"),))
+    assert named(ModelRow.read({"targets": ["a/m"]})) == Named((Target("a", "m"),))

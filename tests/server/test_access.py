@@ -237,7 +237,7 @@ async def test_what_is_public_and_what_is_not() -> None:
 async def test_a_reload_never_opens_the_door_to_where_the_server_listens() -> None:
     async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
         started = proxy.engine.services.config
-        wide = started.model_copy(update={"server": started.server.model_copy(update={"host": "0.0.0.0"})})
+        wide = started.changed(server=started.server.changed(host="0.0.0.0"))
         proxy.engine.services.roster.config = wide
         await proxy.engine.reload(started)
         assert proxy.engine.services.config.server.host == "0.0.0.0"

@@ -195,8 +195,8 @@ async def test_the_limit_follows_the_configuration() -> None:
     async with FakeUpstream() as upstream, serving(one_upstream(upstream, more="server: {max_body: 1KiB}")) as proxy:
         for bound, size, status in ((1024, 4000, 413), (8192, 4000, 200), (1024, 4000, 413)):
             config = proxy.engine.services.config
-            server = config.server.model_copy(update={"max_body": bound})
-            await proxy.engine.reload(config.model_copy(update={"server": server}))
+            server = config.server.changed(max_body=bound)
+            await proxy.engine.reload(config.changed(server=server))
             async with connected(proxy) as client:
                 client.writer.write(_chunked(_padded(size)))
                 assert (await client.reply()).status == status

@@ -110,8 +110,8 @@ async def test_a_key_that_is_taken_away_opens_no_more() -> None:
         cookie = _cookie(await ask(proxy, {"key": KEY}, path="/api/session"))
         kept = _cookie(await ask(proxy, {"key": OTHER_KEY}, path="/api/session"))
         config = proxy.engine.services.config
-        keys = config.keys.model_copy(update={"static": config.keys.static[1:]})
-        await proxy.engine.reload(config.model_copy(update={"keys": keys}))
+        keys = config.keys.changed(static=config.keys.static[1:])
+        await proxy.engine.reload(config.changed(keys=keys))
         assert (await read(proxy, "/v1/models", x_api_key=KEY)).status == 401
         assert (await read(proxy, "/v1/models", x_api_key=OTHER_KEY)).status == 200
         assert (await read(proxy, "/v1/models", Cookie=_sent(cookie))).status == 401

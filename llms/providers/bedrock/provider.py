@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Final, Self, final
+from typing import Annotated, Final, final
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, model_validator
-
+from llms.config.secret import SecretStr
+from llms.config.section import field
+from llms.config.values import Refusal
 from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo
 from llms.protocol.dialects import bedrock
 from llms.providers._http import Endpoint, Response
-from llms.providers._http_options import HttpOptions, secrets_of
+from llms.providers._http_options import Address, HttpOptions, KeyId, Token, Word, secrets_of
 from llms.providers._translated import translated
 from llms.providers.base import NeedsBytes, ProviderFactory, ProviderSettings, Resources
 from llms.providers.bedrock.signing import Credentials, signed
 
 _SERVICE: Final = "bedrock"
+_REGION: Final = Word(r"[a-z0-9-]+", "a region such as us-east-1")
 
 
 class Options(HttpOptions):
     """A row's own keys."""
 
-    region: str = Field(pattern=r"^[a-z0-9-]+$", description="For example us-east-1.")
-    base_url: str | None = Field(None, description="Another address than that of the region, for private endpoints.")
-    api_key: SecretStr | None = Field(None, description="A Bedrock API key; instead of the three below.")
-    access_key_id: str | None = Field(None, description="Usually ${AWS_ACCESS_KEY_ID}.")
-    secret_access_key: SecretStr | None = Field(None, description="Usually ${AWS_SECRET_ACCESS_KEY}.")
-    session_token: SecretStr | None = Field(None, description="Of temporary credentials.")
-    models: tuple[str, ...] | None = Field(None, description="Model ids and inference profiles to list.")
+    region: Annotated[str, _REGION] = field(description="For example us-east-1.")
+    base_url: Address | None = field(
+        default=None, description="Another address than that of the region, for private endpoints."
+    )
+    api_key: Token | None = field(default=None, description="A Bedrock API key; instead of the three below.")
+    access_key_id: Annotated[str, KeyId()] | None = field(default=None, description="Usually ${AWS_ACCESS_KEY_ID}.")
+    secret_access_key: SecretStr | None = field(default=None, description="Usually ${AWS_SECRET_ACCESS_KEY}.")
+    session_token: Token | None = field(default=None, description="Of temporary credentials.")
+    models: tuple[str, ...] | None = field(default=None, description="Model ids and inference profiles to list.")
 
-    @model_validator(mode="after")
-    def _one_way_in(self) -> Self:
+    def check(self) -> None:
         if bool(self.access_key_id) != bool(self.secret_access_key):
-            raise ValueError("needs both `access_key_id` and `secret_access_key`")
+            raise Refusal("needs both `access_key_id` and `secret_access_key`")
         if bool(self.access_key_id) == bool(self.api_key):
-            raise ValueError("needs either `api_key`, or `access_key_id` and `secret_access_key`")
-        return self
+            raise Refusal("needs either `api_key`, or `access_key_id` and `secret_access_key`")
 
 
 @final

@@ -7,16 +7,15 @@ from dataclasses import replace
 from typing import Any, Final, final
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from pydantic import Field
-
+from llms.config.section import field
 from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo
 from llms.protocol.dialects import gemini
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
 from llms.protocol.refusals import request_id_of
-from llms.providers._batches import Batches, MaxInputs, answer_limit
+from llms.providers._batches import MAX_INPUTS, Batches, MaxInputs, answer_limit
 from llms.providers._http import Endpoint, Response
-from llms.providers._http_options import HttpOptions, secrets_of
+from llms.providers._http_options import Address, HttpOptions, secrets_of
 from llms.providers._translated import translated
 from llms.providers.base import ProviderFactory, ProviderSettings, Resources, SupportsEmbeddings
 from llms.providers.gemini.signatures import Signatures
@@ -30,10 +29,11 @@ _PLACE: Final = "{place}"
 class Options(HttpOptions):
     """A row's own keys."""
 
-    base_url: str = Field(
-        "https://generativelanguage.googleapis.com/v1beta", description="Where the API is, its version included."
+    base_url: Address = field(
+        default="https://generativelanguage.googleapis.com/v1beta",
+        description="Where the API is, its version included.",
     )
-    max_inputs: MaxInputs = 100
+    max_inputs: MaxInputs = field(default=100, description=MAX_INPUTS)
 
 
 @final

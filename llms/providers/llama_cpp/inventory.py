@@ -169,8 +169,7 @@ def _real(path: Path) -> str:
 
 
 def _usual(path: Path) -> ModelOptions:
-    # Without validation, which refuses names that are not UTF-8.
-    return ModelOptions.model_construct(path=str(path))
+    return ModelOptions(path=str(path))
 
 
 def _stamp(path: Path) -> tuple[int, int]:

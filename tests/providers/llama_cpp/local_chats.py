@@ -27,7 +27,7 @@ class Lent:
 
 
 def row(**options: Any) -> LlamaCpp:
-    settings = ProviderSettings("local", "llama_cpp", Options.model_validate(options))
+    settings = ProviderSettings("local", "llama_cpp", Options.read(options))
     return LlamaCpp(settings, cast(Resources, Lent()))
 
 

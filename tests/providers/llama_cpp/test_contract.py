@@ -27,7 +27,7 @@ class LocalContract(ProviderContract):
     loaded_by: str
 
     async def provider(self, upstream: FakeUpstream) -> Provider:
-        options = Options.model_validate({"library": self.loaded_by})
+        options = Options.read({"library": self.loaded_by})
         return LlamaCpp(ProviderSettings("local", "llama_cpp", options), self.resources)
 
     def request(self, text: str = "Hello world", *, more: Mapping[str, Any] | None = None) -> ChatRequest:

@@ -23,7 +23,7 @@ BERT = {key.replace("llama.", "bert."): value for key, value in LLAMA.items()} |
 
 
 def row(**options: Any) -> Inventory:
-    return Inventory(Options.model_validate(options))
+    return Inventory(Options.read(options))
 
 
 def only(stock: Inventory) -> Item:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
+from llms.config.problems import Invalid
 from llms.protocol.embeddings import EmbeddingRequest
 from llms.protocol.errors import Conflict, InvalidRequest, ModelNotFound, NotSupported, UpstreamUnavailable
 from llms.providers import discover
@@ -289,13 +289,13 @@ async def test_embeddings(library: str) -> None:
     ],
 )
 def test_a_wrong_row_is_refused(options: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(ValidationError, match=complaint):
-        Options.model_validate(options)
+    with pytest.raises(Invalid, match=complaint):
+        Options.read(options)
 
 
 def test_the_demo_is_offered_where_neither_models_nor_a_folder_are_named() -> None:
-    assert list(Options.model_validate({}).models) == ["demo"]
-    assert list(Options.model_validate({"folder": None}).models) == ["demo"]
-    assert list(Options.model_validate({"folder": "~/models"}).models) == []
+    assert list(Options.read({}).models) == ["demo"]
+    assert list(Options.read({"folder": None}).models) == ["demo"]
+    assert list(Options.read({"folder": "~/models"}).models) == []
     for library in ("auto", "xllamacpp", "llama-cpp-python"):
-        assert Options.model_validate({"library": library}).chosen_library == library
+        assert Options.read({"library": library}).chosen_library == library

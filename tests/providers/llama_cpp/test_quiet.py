@@ -35,7 +35,7 @@ async def main():
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    row = Options.model_validate({"models": {"demo": {"path": "embedded"}, "bad": {"path": sys.argv[1]}}})
+    row = Options.read({"models": {"demo": {"path": "embedded"}, "bad": {"path": sys.argv[1]}}})
     provider = LlamaCpp(ProviderSettings("local", "llama_cpp", row), Lent())
     for model in ("demo", "bad"):
         body = {"messages": [{"role": "user", "content": "tell me a story"}]}
