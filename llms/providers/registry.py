@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib import metadata
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
 
@@ -47,6 +46,8 @@ def types() -> list[str]:
 @lru_cache(maxsize=1)
 def plugins() -> Mapping[str, str]:
     """Return the providers of installed packages: type -> "module:attribute"."""
+    from importlib import metadata
+
     return {found.name: found.value for found in metadata.entry_points(group=ENTRY_POINTS)}
 
 

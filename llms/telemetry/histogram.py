@@ -5,28 +5,23 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import final
+from typing import TYPE_CHECKING, final
 
-from prometheus_client import CollectorRegistry, Metric
-from prometheus_client.core import HistogramMetricFamily
-from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 
 @final
-class Histogram(Collector):
+class Histogram:
     """Series of one name, told apart by the value of at most one label."""
 
-    def __init__(
-        self, registry: CollectorRegistry, name: str, buckets: Sequence[float], text: str, *, label: str | None = None
-    ) -> None:
-        """Register under `name`; `buckets` are the rising upper bounds, without the infinite one."""
+    def __init__(self, name: str, buckets: Sequence[float], text: str, *, label: str | None = None) -> None:
+        """Take the name; `buckets` are the rising upper bounds, without the infinite one."""
         self._name = name
         self._text = text
         self._label = label
         self._bounds = tuple(float(bound) for bound in buckets)
         self._series: dict[str, Series] = {}
-        registry.register(self)
 
     def series(self, label: str = "") -> Series:
         """Return the series with this value of the label, made where there is none."""
@@ -37,6 +32,9 @@ class Histogram(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the family for an exposition, the buckets cumulated."""
+        from prometheus_client.core import HistogramMetricFamily
+        from prometheus_client.utils import floatToGoString
+
         family = HistogramMetricFamily(self._name, self._text, labels=[self._label] if self._label else [])
         names = [*map(floatToGoString, self._bounds), "+Inf"]
         for label, series in self._series.items():

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, cast, final, get_args
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, generate_latest
+from typing import Final, TypeVar, final, get_args
 
 from llms.protocol.chat import Usage
 from llms.protocol.errors import LlmsError
 from llms.protocol.events import Event, HttpEnded, Outcome, RequestEnded, Window
+from llms.telemetry.counter import Count, Counter, Gauge
 from llms.telemetry.histogram import Histogram
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -25,6 +24,8 @@ _TOKENS: Final = tuple(4**n for n in range(14))
 _WAITS: Final = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _OVERHEADS: Final = (1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5)
 
+Family = TypeVar("Family", Histogram, Counter, Gauge)
+
 _CODES_WITHOUT_CLASS: Final = frozenset({"host_not_allowed", "origin_not_allowed", "server_stopping"})
 
 
@@ -39,49 +40,54 @@ class Metrics:
     def __init__(self, *, known_model: Callable[[str], bool]) -> None:
         self._known_model = known_model
         self._known_codes = _CODES_WITHOUT_CLASS | set(_codes(LlmsError))
-        self._providers_up: Callable[[], Mapping[str, bool]] = dict
-        self._registry = registry = CollectorRegistry()
-        self._define_requests(registry)
-        self._define_server(registry)
-        self._requests_of: dict[tuple[str, str, int], Counter] = {}
+        self._families: list[Histogram | Counter | Gauge] = []
+        self._define_requests()
+        self._define_server()
+        self._requests_of: dict[tuple[str, str, int], Count] = {}
 
-    def _define_requests(self, registry: CollectorRegistry) -> None:
+    def _define_requests(self) -> None:
         name = "gen_ai_server_request_duration_seconds"
-        self._duration = Histogram(registry, name, _DURATIONS, "Whole requests.").series()
+        self._duration = self._add(Histogram(name, _DURATIONS, "Whole requests.")).series()
         name = "gen_ai_server_time_to_first_token_seconds"
-        self._ttft = Histogram(registry, name, _FIRST_TOKEN, "Until a stream's first chunk.").series()
+        self._ttft = self._add(Histogram(name, _FIRST_TOKEN, "Until a stream's first chunk.")).series()
         name = "gen_ai_server_time_per_output_token_seconds"
-        self._tpot = Histogram(registry, name, _PER_TOKEN, "For each token of a stream after its first chunk.").series()
+        self._tpot = self._add(
+            Histogram(name, _PER_TOKEN, "For each token of a stream after its first chunk.")
+        ).series()
         name = "gen_ai_client_token_usage"
-        tokens = Histogram(registry, name, _TOKENS, "Tokens that upstreams reported.", label="gen_ai_token_type")
+        tokens = self._add(Histogram(name, _TOKENS, "Tokens that upstreams reported.", label="gen_ai_token_type"))
         self._input, self._output = tokens.series("input"), tokens.series("output")
         name = "llms_queue_wait_seconds"
-        self._waits = Histogram(registry, name, _WAITS, "Wait for a free slot of a provider.").series()
-        self._requests = _counter(
-            registry, "llms_requests_total", "Requests that ended.", "provider", "model", "status"
+        self._waits = self._add(Histogram(name, _WAITS, "Wait for a free slot of a provider.")).series()
+        self._requests = self._add(
+            Counter("llms_requests_total", "Requests that ended.", "provider", "model", "status")
         )
-        self._errors = _counter(registry, "llms_errors_total", "Answers with an error code.", "code")
-        self._retries = _counter(registry, "llms_retries_total", "Attempts at the same target again.")
-        self._fallbacks = _counter(registry, "llms_fallbacks_total", "Attempts at the next target.")
-        cancelled = _counter(registry, "llms_cancelled_total", "Requests whose client left.", "stage")
+        self._errors = self._add(Counter("llms_errors_total", "Answers with an error code.", "code"))
+        self._retries = self._add(Counter("llms_retries_total", "Attempts at the same target again."))
+        self._fallbacks = self._add(Counter("llms_fallbacks_total", "Attempts at the next target."))
+        cancelled = self._add(Counter("llms_cancelled_total", "Requests whose client left.", "stage"))
         self._cancelled = {window: cancelled.labels(window) for window in get_args(Window)}
-        self._truncated = _counter(registry, "llms_truncated_total", "Streams that an upstream ended too early.")
-        ended = _counter(registry, "llms_streams_total", "Streams that ended.", "outcome")
+        self._truncated = self._add(Counter("llms_truncated_total", "Streams that an upstream ended too early."))
+        ended = self._add(Counter("llms_streams_total", "Streams that ended.", "outcome"))
         self._ended = {outcome: ended.labels(outcome) for outcome in get_args(Outcome)}
-        self._shared = _counter(registry, "llms_shared_total", "Requests that another one's answer was for, too.")
-        cache = _counter(registry, "llms_cache_total", "Requests whose answer may be kept: was it?", "result")
+        self._shared = self._add(Counter("llms_shared_total", "Requests that another one's answer was for, too."))
+        cache = self._add(Counter("llms_cache_total", "Requests whose answer may be kept: was it?", "result"))
         self._cache = {result: cache.labels(result) for result in ("hit", "miss")}
 
-    def _define_server(self, registry: CollectorRegistry) -> None:
-        self._active = Gauge("llms_active_requests", "Requests under way.", registry=registry)
-        self._streams = Gauge("llms_active_streams", "Streams among them.", registry=registry)
-        self._queued = Gauge("llms_queue_depth", "Requests that wait for a slot.", registry=registry)
+    def _define_server(self) -> None:
+        self._active = self._add(Gauge("llms_active_requests", "Requests under way."))
+        self._streams = self._add(Gauge("llms_active_streams", "Streams among them."))
+        self._queued = self._add(Gauge("llms_queue_depth", "Requests that wait for a slot."))
         what = "1 when it could be built and, when last asked, told what it serves."
-        self._up = Gauge("llms_provider_up", what, ["provider"], registry=registry)
-        self._resumed = _counter(registry, "llms_resumed_total", "Streams that a client took up again.")
+        self._up = self._add(Gauge("llms_provider_up", what, label="provider"))
+        self._resumed = self._add(Counter("llms_resumed_total", "Streams that a client took up again."))
         name = "llms_overhead_seconds"
-        self._overhead = Histogram(registry, name, _OVERHEADS, "Time in our own code.", label="component")
+        self._overhead = self._add(Histogram(name, _OVERHEADS, "Time in our own code.", label="component"))
         self._before_upstream = self._overhead.series("before_upstream")
+
+    def _add(self, family: Family) -> Family:
+        self._families.append(family)
+        return family
 
     def watch(
         self,
@@ -92,10 +98,10 @@ class Metrics:
         providers_up: Callable[[], Mapping[str, bool]],
     ) -> None:
         """Take the functions that tell the gauges' values; they are called for each exposition."""
-        self._active.set_function(active_requests)
-        self._streams.set_function(active_streams)
-        self._queued.set_function(queue_depth)
-        self._providers_up = providers_up
+        self._active.ask_one(active_requests)
+        self._streams.ask_one(active_streams)
+        self._queued.ask_one(queue_depth)
+        self._up.ask(providers_up)
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RequestEnded):
@@ -127,7 +133,7 @@ class Metrics:
         if event.outcome != "ok":
             self._count_failure(event)
 
-    def _requests_series(self, event: RequestEnded) -> Counter:
+    def _requests_series(self, event: RequestEnded) -> Count:
         """Return the counter for an event's labels, and keep it where the labels are the event's own words.
 
         What a client made up is looked up each time: keeping it would grow without bound.
@@ -172,27 +178,12 @@ class Metrics:
 
     def exposition(self) -> tuple[bytes, str]:
         """Return body and content type of `GET /metrics`."""
-        self._up.clear()
-        for provider, is_up in self._providers_up().items():
-            self._up.labels(provider).set(is_up)
-        return generate_latest(cast(CollectorRegistry, _WithoutCreated(self._registry))), CONTENT_TYPE
+        from prometheus_client import CollectorRegistry, generate_latest
 
-
-@final
-class _WithoutCreated:
-    """A registry less the `_created` series, which double the page and which nobody asks for."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-
-    def collect(self) -> Iterator[Metric]:
-        for metric in self._registry.collect():
-            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
-            yield metric
-
-
-def _counter(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Counter:
-    return Counter(name, text, labels, registry=registry)
+        registry = CollectorRegistry()
+        for family in self._families:
+            registry.register(family)
+        return generate_latest(registry), CONTENT_TYPE
 
 
 def _codes(error: type[LlmsError]) -> Iterator[str]:
