@@ -30,6 +30,7 @@ def serve(config: str | None, no_discover: bool, no_ui: bool, insecure: bool, lo
       llms serve --port 9000 --config providers.yaml
       LLMS_API_KEY=secret llms serve --host 0.0.0.0
     """
+    import llms.cli.lean_aiohttp  # noqa: F401 - first, for everything else imports aiohttp as it is
     from llms.cli.running import Flags, run
 
     run(Flags(config, no_discover=no_discover, no_ui=no_ui, insecure=insecure, log_level=log_level, **flags))
