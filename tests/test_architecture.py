@@ -51,20 +51,21 @@ asyncio.run(main())
 """Prints what is loaded in a server with one relay that nobody has asked for anything."""
 
 RARE = (
-    "anthropic", "frozenlist._frozenlist", "genai_prices", "greenlet", "httpx", "httpx2", "importlib.metadata",
-    "openai", "prometheus_client", "pydantic", "redis", "requests", "rich", "xllamacpp", "llms.attachments",
-    "llms.config.foreign", "llms.config.schema", "llms.downloads.puller", "llms.gateway.counting",
-    "llms.gateway.embedding", "llms.gateway.passing_on", "llms.gateway.trial", "llms.model_facts.lookup",
-    "llms.protocol.dialects.bedrock", "llms.protocol.dialects.completions", "llms.protocol.dialects.gemini",
-    "llms.protocol.dialects.generate", "llms.protocol.dialects.messages", "llms.protocol.dialects.responses",
-    "llms.protocol.links", "llms.protocol.multipart", "llms.protocol.native_reader", "llms.protocol.noting",
-    "llms.protocol.vectors", "llms.providers._native", "llms.providers._sdk", "llms.providers._tunnel",
-    "llms.providers.anthropic", "llms.providers.bedrock", "llms.providers.echo", "llms.providers.gemini",
-    "llms.providers.llama_cpp", "llms.proxies", "llms.server.completions", "llms.server.embeddings",
-    "llms.server.generate", "llms.server.local_models", "llms.server.messages", "llms.server.passthrough",
-    "llms.server.responses", "llms.server.resumable", "llms.server.streams", "llms.server.upload",
-    "llms.server.usage_page", "llms.stores.redis_streams", "llms.stores.sqlite_responses", "llms.streaming.batching",
-    "llms.streaming.mirror", "llms.streaming.remote", "llms.streaming.replay", "llms.streaming.session",
+    "anthropic", "difflib", "frozenlist._frozenlist", "genai_prices", "greenlet", "httpx", "httpx2",
+    "importlib.metadata", "openai", "prometheus_client", "pydantic", "redis", "requests", "rich", "xllamacpp",
+    "zipfile", "llms.attachments", "llms.config.foreign", "llms.config.schema", "llms.downloads.puller",
+    "llms.gateway.counting", "llms.gateway.embedding", "llms.gateway.passing_on", "llms.gateway.trial",
+    "llms.model_facts.lookup", "llms.protocol.dialects.bedrock", "llms.protocol.dialects.completions",
+    "llms.protocol.dialects.gemini", "llms.protocol.dialects.generate", "llms.protocol.dialects.messages",
+    "llms.protocol.dialects.responses", "llms.protocol.links", "llms.protocol.multipart", "llms.protocol.native_reader",
+    "llms.protocol.noting", "llms.protocol.vectors", "llms.providers._native", "llms.providers._sdk",
+    "llms.providers._tunnel", "llms.providers.anthropic", "llms.providers.bedrock", "llms.providers.echo",
+    "llms.providers.gemini", "llms.providers.llama_cpp", "llms.proxies", "llms.server.completions",
+    "llms.server.embeddings", "llms.server.generate", "llms.server.local_models", "llms.server.messages",
+    "llms.server.openapi", "llms.server.passthrough", "llms.server.responses", "llms.server.resumable",
+    "llms.server.streams", "llms.server.ui", "llms.server.ui_page", "llms.server.upload", "llms.server.usage_page",
+    "llms.stores.redis_streams", "llms.stores.sqlite_responses", "llms.streaming.batching", "llms.streaming.mirror",
+    "llms.streaming.remote", "llms.streaming.replay", "llms.streaming.session",
 )  # fmt: skip
 """What waits until somebody asks for it: with everything in it, an idle server is half as large again."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import SequenceMatcher
 from heapq import nlargest
 from typing import Final
 
@@ -27,6 +26,8 @@ class Nearest:
         """Return at most `most` ids that look like `name`, the likest first."""
         if len(name) > _LONGEST:
             return []
+        from difflib import SequenceMatcher
+
         pairs = _pairs(name)
         close = nlargest(_COMPARED, self._ids, key=lambda one: len(pairs & one[0]) / (len(pairs) + len(one[0]) or 1))
         matcher = SequenceMatcher(autojunk=False)

@@ -9,16 +9,14 @@ from aiohttp import web
 from llms.server.access import Door, Handler
 from llms.server.api_routes import add_api_routes
 from llms.server.chat import Chat
-from llms.server.later import handler_of
+from llms.server.later import handler_of, handlers_of
 from llms.server.media_routes import add_media_routes
 from llms.server.message_routes import add_message_routes
 from llms.server.models import Models
-from llms.server.openapi import OpenApi
 from llms.server.response_routes import add_response_routes
 from llms.server.services import Services
 from llms.server.session import Session
 from llms.server.status import Status
-from llms.server.ui import Ui
 from llms.server.unrouted import Everything, Unrouted
 
 PUBLIC = True
@@ -70,18 +68,18 @@ def add_routes(app: web.Application, services: Services) -> None:
 
 def _add_status(route: Callable[..., None], services: Services) -> None:
     """Fill in what tells of the server itself."""
-    status, openapi = Status(services), OpenApi()
+    status = Status(services)
     route("GET", "/health", status.health, public=PUBLIC, probe=True)
     route("GET", "/ready", status.ready, public=PUBLIC, probe=True)
     route("GET", "/metrics", status.metrics)
-    route("GET", "/openapi.json", openapi.get)
+    route("GET", "/openapi.json", handlers_of("openapi.OpenApi")("get"))
 
 
 def _add_page(route: Callable[..., None]) -> None:
     """Fill in the page and its files."""
-    ui = Ui()
-    route("GET", "/", ui.index, public=PUBLIC)
-    route("GET", "/ui/{path:.+}", ui.file, public=PUBLIC)
+    page = handlers_of("ui.Ui")
+    route("GET", "/", page("index"), public=PUBLIC)
+    route("GET", "/ui/{path:.+}", page("file"), public=PUBLIC)
 
 
 def _add_rest(app: web.Application, door: Door) -> None:
