@@ -16,9 +16,10 @@ from typing import Any, ClassVar, Final, Self, dataclass_transform, get_type_hin
 
 from llms.config.kinds import Kind, kind_of
 from llms.config.problems import Problems
-from llms.config.values import did_you_mean
+from llms.config.values import Anything, Value, did_you_mean
 
 _REQUIRED: Final[Any] = object()
+_ANYTHING: Final = Anything()
 _SUGGESTED: Final = 50
 """Unknown keys of one mapping that are compared with the known ones."""
 
@@ -33,7 +34,7 @@ class Field:
     key: str = ""
     """What it is called in the file."""
     shown: bool = True
-    kind: Kind | None = None
+    kind: Kind = _ANYTHING
 
     @property
     def is_required(self) -> bool:
@@ -42,7 +43,6 @@ class Field:
 
     def read(self, raw: object) -> Any:
         """Return the value that `raw` stands for; raise Refusal or Invalid."""
-        assert self.kind is not None
         return self.kind.read(raw)
 
     def fallback(self) -> Any:
@@ -51,9 +51,15 @@ class Field:
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the key's value."""
-        assert self.kind is not None
         described = {"description": self.description} if self.description else {}
-        return {**self.kind.schema(), **described}
+        return {**self.kind.schema(), **described, **self._default()}
+
+    def _default(self) -> dict[str, Any]:
+        """Return the default as a person would write it, where it is more than nothing."""
+        if self.is_required or self.factory is not None or self.default is None or isinstance(self.default, Section):
+            return {}
+        shown = self.kind.show(self.default) if isinstance(self.kind, Value) else self.default
+        return {"default": list(shown) if isinstance(shown, tuple) else shown}
 
 
 def field(
@@ -159,6 +165,8 @@ class Section:
 
 
 def _field(owner: type[Section], name: str, hint: Any) -> Field:
+    if hasattr(Section, name):
+        raise TypeError(f"a section has a {name} already: give the key an alias")
     given = getattr(owner, name, _REQUIRED)
     written = given if isinstance(given, Field) else Field(given)
     return replace(written, key=written.key or name, kind=kind_of(hint))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
@@ -178,6 +178,27 @@ def test_every_key_is_described_for_the_editor() -> None:
         for key, described in definition.get("properties", {}).items():
             is_plain = "$ref" not in described and key not in ("enabled", "cache")
             assert "description" in described or not is_plain, f"{name}.{key}"
+
+
+def _keys(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield the schema of every key, however deep."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _keys(item)
+    elif isinstance(schema, dict):
+        yield from (key for key in schema.get("properties", {}).values() if isinstance(key, dict))
+        for inner in schema.values():
+            yield from _keys(inner)
+
+
+def test_editors_are_told_defaults_that_may_be_written() -> None:
+    schema = json_schema(registry.option_schemas())
+    told = [key for key in _keys(schema) if "default" in key]
+
+    assert len(told) > 50
+    assert schema["$defs"]["Server"]["properties"]["drain"]["default"] == "30s"
+    for key in told:
+        jsonschema.Draft7Validator(key).validate(key["default"])
 
 
 def test_the_schema_of_the_built_in_providers_takes_rows_of_all_kinds() -> None:

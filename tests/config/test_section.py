@@ -175,6 +175,14 @@ def test_a_kind_that_nobody_knows_is_a_defect() -> None:
         Odd.fields()
 
 
+def test_a_key_cannot_take_the_name_of_a_method() -> None:
+    class Odd(Section):
+        schema: str = ""  # type: ignore[assignment]
+
+    with pytest.raises(TypeError, match="alias"):
+        Odd.fields()
+
+
 TAKEN: list[dict[str, Any]] = [
     {"base_url": "x"},
     {
