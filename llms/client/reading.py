@@ -82,7 +82,8 @@ class Reading:
             self.usage = Usage.of(state.get("usage")) or self.usage
         if not is_news:
             return None
-        piece = StreamingChunk(text[len(before) :], usage=self.usage, gap=True)
+        reason = state.get("finish_reason") if self.done else None
+        piece = StreamingChunk(text[len(before) :], finish_reason=reason, usage=self.usage, gap=True)
         self._note(piece)
         return piece
 

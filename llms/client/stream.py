@@ -53,7 +53,7 @@ class ChatStream:
 
     @property
     def finish_reason(self) -> str | None:
-        """Return why the answer ended; None before that, and where only its text could be had."""
+        """Return why the answer ended; None before that."""
         return self._following.reading.finish_reason
 
     @property

@@ -8,7 +8,7 @@ from typing import final
 
 from llms.protocol.chat import ChatRequest, Usage
 from llms.protocol.embeddings import EmbeddingRequest
-from llms.protocol.errors import LlmsError, UpstreamTruncated
+from llms.protocol.errors import Cancelled, LlmsError, UpstreamTruncated
 from llms.protocol.events import AttemptFailed, CacheResult, Observer, Outcome, RequestEnded, Window
 from llms.protocol.passthrough import PassRequest
 from llms.routing.retry import Kind
@@ -136,7 +136,7 @@ class Exchange:
             observe(event)
 
     def _outcome(self, committed: bool) -> tuple[Outcome, int]:
-        if self.error is not None:
+        if self.error is not None and not isinstance(self.error, Cancelled):
             status = 200 if committed else self.error.http_status
             return ("truncated" if isinstance(self.error, UpstreamTruncated) else "error"), status
         if self.finished:

@@ -30,7 +30,7 @@ LlmsError
 │   ├── UpstreamOverloaded         429 or 503 upstream_overloaded
 │   └── UpstreamRejected           the upstream's own 4xx, kept as it is
 ├── InternalError              500 internal_error: a defect of ours
-└── Cancelled                  499 cancelled: the client left
+└── Cancelled                  499 cancelled, abandoned: the client left
 """
 
 from __future__ import annotations

@@ -40,3 +40,4 @@ def add_api_routes(route: Callable[[str, str, Handler], None], services: Service
     route("GET", "/api/requests", later("live_requests.LiveRequests.list_all"))
     route("DELETE", "/api/requests/{id}", later("live_requests.LiveRequests.cancel"))
     route("GET", "/api/streams", later("live_streams.LiveStreams.list_all"))
+    route("DELETE", "/api/streams/{id}", later("live_streams.LiveStreams.cancel"))

@@ -1,4 +1,4 @@
-"""/api/streams: the resumable streams of this process, for its owner: whose they are, who reads them, their size."""
+"""/api/streams: the resumable streams of this process, for its owner: whose they are, who reads them, ending one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Final, final
 from aiohttp import web
 
 from llms.protocol import json
+from llms.protocol.errors import Cancelled, NotFound, excerpt
 from llms.server.access import Access
 from llms.server.services import Services
 from llms.server.whole_answer import WholeAnswer
@@ -17,7 +18,7 @@ _MOST: Final = 500
 
 @final
 class LiveStreams:
-    """List them."""
+    """List and cancel."""
 
     def __init__(self, services: Services) -> None:
         """Take the sessions."""
@@ -28,22 +29,40 @@ class LiveStreams:
         sessions = self._services.streams.sessions
         told = {
             "object": "list",
-            "data": [_row(session) for session in sessions[: -_MOST - 1 : -1]],
+            "data": [self._row(session) for session in sessions[: -_MOST - 1 : -1]],
             "total": len(sessions),
             "bytes": sum(session.size for session in sessions),
         }
         return WholeAnswer(json.dumps(told), access.headers)
 
+    async def cancel(self, request: web.Request, access: Access) -> WholeAnswer:
+        """Stop a stream, whosever it is: its upstream is let go, and its readers get the error `cancelled`."""
+        wanted = request.match_info["id"]
+        session = next((each for each in self._services.streams.sessions if each.id == wanted), None)
+        if session is None:
+            raise NotFound(f"There is no stream {excerpt(wanted)!r} here.", param="id")
+        error = Cancelled("The owner of the server cancelled this stream.")
+        session.blame(error)
+        cancelled = session.cancel(error)
+        return WholeAnswer(json.dumps({"id": wanted, "object": "stream", "cancelled": cancelled}), access.headers)
 
-def _row(session: StreamSession) -> dict[str, Any]:
-    return {
-        "id": session.id,
-        "object": "stream",
-        "key_id": session.owner,
-        "status": session.status,
-        "provider": session.headers.get("x-llms-provider"),
-        "model": session.headers.get("x-llms-model"),
-        "readers": session.readers,
-        "last_event_id": session.last,
-        "bytes": session.size,
-    }
+    def _row(self, session: StreamSession) -> dict[str, Any]:
+        return {
+            "id": session.id,
+            "object": "stream",
+            "owner": session.owner,
+            "status": session.status,
+            "provider": session.headers.get("x-llms-provider"),
+            "model": session.headers.get("x-llms-model"),
+            "connected_at": self._date(session.began),
+            "last_ping": None if session.read is None else self._date(session.read),
+            "readers": session.readers,
+            "reconnect_count": session.returns,
+            "tokens_sent": session.last if session.usage is None else session.usage.completion_tokens,
+            "last_event_id": session.last,
+            "bytes": session.size,
+        }
+
+    def _date(self, moment: float) -> float:
+        """Return a moment of the clock as Unix seconds."""
+        return round(self._services.now() - self._services.clock() + moment, 3)

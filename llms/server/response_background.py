@@ -52,6 +52,7 @@ class Background:
         session = self._services.streams.start(
             source, owner=access.caller.key_id, tell=making.telling.error, text_of=_no_text, outlives=True
         )
+        session.blame = making.break_off
         access.reported = True
         self._runs[asked.id] = (session, making)
         await making.keep()
@@ -80,7 +81,7 @@ class Background:
         session, making = run
         if not making.telling.over:
             error = Cancelled("The response was cancelled by its client.")
-            making.break_off(error)
+            session.blame(error)
             session.cancel(error)
         return making.telling.response
 

@@ -101,6 +101,7 @@ class Generation:
 
     async def run(self, session: StreamSession) -> AsyncGenerator[bytes, None]:
         """Yield the events of the answer; end with an error where the owner of the server ends it."""
+        session.blame = self._blame
         with self._services.running.request(self._request_id):
             async with aclosing(self._events(session)) as events:
                 async for data in events:
@@ -109,12 +110,12 @@ class Generation:
     async def _events(self, session: StreamSession) -> AsyncGenerator[bytes, None]:
         with self._waiting(session):
             answer = await self._services.gateway.chat(self._chat, route=self._route, key_id=self._key_id)
-        async with answer:
-            session.headers = routing_headers(answer.exchange)
-            session.heartbeat = answer.heartbeat
-            if answer.native:
-                self.telling = Passed(self.telling)
-            try:
+        try:
+            async with answer:
+                session.headers = routing_headers(answer.exchange)
+                session.heartbeat = answer.heartbeat
+                if answer.native:
+                    self.telling = Passed(self.telling)
                 if self._batched:
                     await self._append_batched(answer, session)
                 else:
@@ -122,8 +123,14 @@ class Generation:
                     async for chunk in answer.chunks():
                         if data := self._told(chunk, answer):
                             yield data
-            finally:
-                session.usage = answer.usage
+        finally:
+            session.usage, session.finish_reason = answer.usage, answer.exchange.finish_reason
+
+    def _blame(self, error: LlmsError) -> None:
+        own = self._request_id, self._key_id
+        for exchange in self._services.gateway.live:
+            if (exchange.request_id, exchange.key_id) == own:
+                exchange.error = error
 
     def _shorten(self, answer: Answering, session: StreamSession) -> None:
         """Let what only repeats come to the readers without waking the generation."""

@@ -39,8 +39,7 @@ class Streams:
         """
         session = await self._find(request, access)
         if _wants_json(request):
-            state = await _remote_state(session) if isinstance(session, RemoteSession) else self._state(session)
-            return WholeAnswer(escape_separators(json.dumps(state)), access.headers)
+            return WholeAnswer(escape_separators(json.dumps(await self._state(session))), access.headers)
         after = _after(request)
         if session.status != "in_progress" and 0 < session.last == after:
             return web.Response(status=204, headers=access.headers)
@@ -95,18 +94,27 @@ class Streams:
                     lambda failure: b"id: %d\n%b" % session.tell(failure, after=session.sent, resumable=True),
                 )
 
-    def _state(self, session: StreamSession) -> dict[str, Any]:
-        mirror = self._services.streams.mirror
+    async def _state(self, session: StreamSession | RemoteSession) -> dict[str, Any]:
+        """Return how far a stream is."""
+        if isinstance(session, RemoteSession):
+            text, last, error = await session.state()
+            resumable = True
+        else:
+            mirror = self._services.streams.mirror
+            resumable = mirror is None or not mirror.is_lost
+            text, last = session.text, session.last
+            error = None if session.error is None else envelope(session.error)["error"]
         return {
             "id": session.id,
             "object": "stream",
             "status": session.status,
-            "resumable": mirror is None or not mirror.is_lost,
-            "text": session.text,
+            "resumable": resumable,
+            "text": text,
             "text_is_whole": session.text_is_whole,
-            "last_event_id": session.last,
+            "last_event_id": last,
+            "finish_reason": session.finish_reason,
             "usage": None if session.usage is None else _usage(session.usage),
-            "error": None if session.error is None else envelope(session.error)["error"],
+            "error": error,
         }
 
 
@@ -129,21 +137,6 @@ def _after(request: web.Request) -> int:
     if not (given.isascii() and given.isdigit() and len(given) <= _DIGITS):
         raise InvalidRequest(f"`{name}` must be the id of an event, found {excerpt(given)!r}.", param=name)
     return int(given)
-
-
-async def _remote_state(session: RemoteSession) -> dict[str, Any]:
-    text, last, error = await session.state()
-    return {
-        "id": session.id,
-        "object": "stream",
-        "status": session.status,
-        "resumable": True,
-        "text": text,
-        "text_is_whole": session.text_is_whole,
-        "last_event_id": last,
-        "usage": None if session.usage is None else _usage(session.usage),
-        "error": error,
-    }
 
 
 def _usage(usage: Usage) -> dict[str, Any]:

@@ -135,6 +135,7 @@ class RedisStreams:
                 gone_is_whole=told["gone_is_whole"] == "1",
                 error=told["error"],
                 usage=told["usage"],
+                finish_reason=told.get("finish_reason", ""),  # servers of before did not write it
             )
         except (KeyError, ValueError) as problem:
             raise StoreLost(f"{_facts(stream_id)} holds something else") from problem

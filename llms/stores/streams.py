@@ -33,6 +33,8 @@ class Facts(NamedTuple):
     """As JSON, why it failed."""
     usage: str = ""
     """As JSON, what it took."""
+    finish_reason: str = ""
+    """Why the answer ended."""
 
 
 class Read(NamedTuple):

@@ -149,4 +149,5 @@ class Mirror:
             gone_is_whole=session.text_is_whole,
             error=json.dumps(envelope(session.error)["error"]).decode() if session.error is not None else "",
             usage=json.dumps(session.usage._asdict()).decode() if session.usage is not None else "",
+            finish_reason=session.finish_reason or "",
         )

@@ -91,6 +91,11 @@ class RemoteSession:
         """Return what the answer took, where that is known."""
         return Usage(**json.loads(self._facts.usage.encode())) if self._facts.usage else None
 
+    @property
+    def finish_reason(self) -> str | None:
+        """Return why the answer ended, where that is known."""
+        return self._facts.finish_reason or None
+
     async def follow(self, *, after: int = 0) -> AsyncGenerator[Sequence[Event], None]:
         """Yield the events that follow one, to the end; raise ReplayExpired, or what says whether to come back.
 

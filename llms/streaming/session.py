@@ -26,8 +26,9 @@ class StreamSession:
     """One generation. Its source never waits for a reader, and a reader never for another one."""
 
     __slots__ = (
-        "_changed", "_ending", "_news", "_replay", "_task", "_tell",
-        "error", "headers", "heartbeat", "id", "owner", "readers", "status", "usage",
+        "_changed", "_clock", "_ending", "_news", "_replay", "_task", "_tell",
+        "began", "blame", "error", "finish_reason", "headers", "heartbeat", "id", "owner", "read", "readers", "returns",
+        "status", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -38,19 +39,33 @@ class StreamSession:
         replay: Replay,
         tell: Callable[[LlmsError], bytes],
         changed: Callable[[StreamSession, int], None],
+        clock: Callable[[], float],
     ) -> None:
-        """`tell` writes an error as an event; `changed` hears by how many bytes the buffer grew, 0 for other news."""
+        """`tell` writes an error as an event; `changed` hears by how many bytes the buffer grew, 0 for other news.
+
+        `clock` counts seconds.
+        """
         self.id = stream_id
         self.owner = owner
         self.status: Status = "in_progress"
         self.error: LlmsError | None = None
         """Why it failed or was cancelled."""
         self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+        """Why the answer ended; known once the source is at its end, as is the usage."""
+        self.blame: Callable[[LlmsError], None] = _nobody
+        """Notes in the accounts why somebody else than its client is about to cancel it; set by the source."""
         self.headers: Mapping[str, str] = {}
         """What readers get as headers of their answers; set by the source."""
         self.heartbeat: float | None = None
         """Seconds of silence after which readers want a sign of life, where the source knows better."""
         self.readers = 0
+        self.returns = 0
+        """How many times a client took it up again."""
+        self.began = clock()
+        self.read: float | None = None
+        """When a reader was last given something."""
+        self._clock = clock
         self._replay = replay
         self._tell = tell
         self._changed = changed
@@ -87,6 +102,8 @@ class StreamSession:
                     raise self._expired(after)
                 if events := self._replay.after(after):
                     after = events[-1].id
+                    if counts:
+                        self.read = self._clock()
                     yield events
                 elif self.status == "in_progress":
                     await self._news.wait()
@@ -190,3 +207,7 @@ class StreamSession:
         self.readers += readers
         if readers:
             self._changed(self, 0)
+
+
+def _nobody(error: LlmsError) -> None:
+    """Tell nobody."""

@@ -56,6 +56,7 @@ class StreamSessions:
         self._held: dict[str, _Held] = {}
         self._running: Counter[str] = Counter()
         self._used = 0
+        self._clock = clock
         self.returning = Returning(clock)
         self.mirror: Mirror | None = None
         """Shows the sessions to other processes, where there is a store for that."""
@@ -82,7 +83,9 @@ class StreamSessions:
         bounds = self._bounds()
         self._check(owner, bounds)
         replay = Replay(bounds.buffer, text_of=text_of)
-        session = StreamSession(self._new_id(), owner=owner, replay=replay, tell=tell, changed=self._changed)
+        session = StreamSession(
+            self._new_id(), owner=owner, replay=replay, tell=tell, changed=self._changed, clock=self._clock
+        )
         record = self.returning.begin() if mirrored else None
         self._held[session.id] = _Held(session, None if outlives else bounds.grace, record=record)
         self._running[owner] += 1
@@ -103,6 +106,7 @@ class StreamSessions:
 
     def returned(self, session: StreamSession) -> None:
         """Remember that a client took a session up again."""
+        session.returns += 1
         held = self._held.get(session.id)
         if held is not None and held.record is not None:
             held.record.returned = True
@@ -203,7 +207,9 @@ class StreamSessions:
                 held.record.completed = held.session.status == "completed"
 
     def _abandon(self, session: StreamSession, seconds: float) -> None:
-        session.cancel(Cancelled(f"Nobody read the stream for {seconds:g} s."))
+        error = Cancelled(f"Nobody read the stream for {seconds:g} s.", code="abandoned")
+        session.blame(error)
+        session.cancel(error)
 
     def _forget(self, session: StreamSession) -> None:
         held = self._held.pop(session.id, None)

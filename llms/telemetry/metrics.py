@@ -26,7 +26,7 @@ _OVERHEADS: Final = (1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.00
 
 Family = TypeVar("Family", Histogram, Counter, Gauge)
 
-_CODES_WITHOUT_CLASS: Final = frozenset({"host_not_allowed", "origin_not_allowed", "server_stopping"})
+_CODES_WITHOUT_CLASS: Final = frozenset({"abandoned", "host_not_allowed", "origin_not_allowed", "server_stopping"})
 
 
 @final

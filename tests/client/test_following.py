@@ -88,6 +88,12 @@ EXPIRED: dict[str, Any] = {"code": "replay_expired", "message": "too slow"}
         ([events(1, 1), error(410, {"error": EXPIRED}), state(2), REST], [*WORDS, ""], 1, "stop"),
         ([events(1, 1, {**EXPIRED, "last_event_id": 1}), state(2), REST], [*WORDS, ""], 1, "stop"),
         ([events(1, 1), error(410, {"error": EXPIRED}), state(6, "completed")], ["one ", "two three four"], 1, None),
+        (
+            [events(1, 1), error(410, {"error": EXPIRED}), state(6, "completed", finish_reason="length")],
+            ["one ", "two three four"],
+            1,
+            "length",
+        ),
         ([events(1, 5), body("", status=204), state(5, "completed")], [*WORDS, ""], 0, "stop"),
     ],
 )
@@ -122,6 +128,7 @@ async def test_text_replaces_events_that_are_gone(
             "upstream_timeout",
             "one two three ",
         ),
+        ([events(1, 1, {"code": "abandoned", "resumable": False})], StreamFailed, "abandoned", "one "),
         (
             [events(1, 1, {"code": "upstream_truncated", "resumable": False, "partial": "one two"})],
             StreamFailed,

@@ -131,7 +131,7 @@ async def test_where_no_stream_gets_through_the_text_is_polled(
     found = await drained(stream)
     assert joined(found) == LONG == stream.text
     assert [piece.gap for piece in found[-2:]] == [False, True]
-    assert (stream.reconnects, stream.finish_reason) == (5, None)
+    assert (stream.reconnects, stream.finish_reason) == (5, "stop")
     assert pauses.asked == [1, 2, 4, 8, 2]
 
 

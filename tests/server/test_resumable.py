@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any, Final
@@ -167,14 +168,28 @@ async def test_without_a_reader_it_is_cancelled_after_the_grace(proxy: Proxy, up
     client.close()
     await (await upstream.arrived()).gone()
     found = await ends(proxy, stream_id)
-    assert (found["status"], found["error"]["code"]) == ("cancelled", "cancelled")
+    assert (found["status"], found["error"]["code"], found["finish_reason"]) == ("cancelled", "abandoned", None)
     assert found["text"]
     assert LONG.startswith(found["text"])
     [ended] = await proxy.all_ended(1)
-    assert (ended.outcome, ended.window) == ("cancelled", "streaming")
+    assert (ended.outcome, ended.error_code, ended.window) == ("cancelled", "abandoned", "streaming")
     rest = without_ids(await follow(proxy, stream_id, Last_Event_ID="3"), after=3)
-    assert rest.error["code"] == "cancelled"
+    assert rest.error["code"] == "abandoned"
     assert rest.error["resumable"] is False
+    metrics = (await call(proxy, "GET", "/metrics")).body.decode()
+    assert 'llms_errors_total{code="abandoned"} 1.0' in metrics
+    assert 'llms_cancelled_total{stage="streaming"} 1.0' in metrics
+
+
+async def test_without_a_reader_before_the_first_chunk_it_is_cancelled_too(upstream: FakeUpstream) -> None:
+    upstream.script(answer(stall()))
+    async with serving(one_upstream(upstream, more=f"defaults: {{heartbeat: 100ms}}\n{MORE}")) as proxy:
+        client, stream_id = await begun(proxy, until=b": ping\n")
+        client.close()
+        await (await upstream.arrived()).gone()
+        assert (await ends(proxy, stream_id))["error"]["code"] == "abandoned"
+        [ended] = await proxy.all_ended(1)
+        assert (ended.outcome, ended.error_code, ended.window) == ("cancelled", "abandoned", "before_first_chunk")
 
 
 async def test_a_client_that_leaves_before_it_knows_the_stream_takes_it_along(upstream: FakeUpstream) -> None:
@@ -240,12 +255,13 @@ async def test_polling_tells_how_far_it_is(proxy: Proxy, upstream: FakeUpstream)
     found = await state(proxy, stream_id)
     assert not problems("StreamState", found)
     assert (found["status"], found["usage"], found["error"]) == ("in_progress", None, None)
+    assert found["finish_reason"] is None
     assert "one two three".startswith(found["text"])
     assert found["last_event_id"] >= 2
     go.set()
     client.close()
     found = await ends(proxy, stream_id)
-    assert (found["status"], found["text"]) == ("completed", "one two three")
+    assert (found["status"], found["text"], found["finish_reason"]) == ("completed", "one two three", "stop")
     assert found["usage"]["completion_tokens"] > 0
 
 
@@ -404,7 +420,25 @@ async def test_the_owner_sees_the_streams(proxy: Proxy, upstream: FakeUpstream) 
     assert over["model"] == "real-model"
     assert over["last_event_id"] == whole.body.count(b"\n\n")
     assert (found["total"], found["bytes"]) == (2, running["bytes"] + over["bytes"])
+    await follow(proxy, over["id"])
     client.close()
+    _, over_again = (await told(proxy, "GET", "/api/streams"))["data"]
+    assert (over["reconnect_count"], over_again["reconnect_count"]) == (0, 1)
+    assert over["connected_at"] <= over["last_ping"] <= over_again["last_ping"] <= time.time()
+    assert (over["owner"], over["tokens_sent"]) == ("", 5)
+
+
+async def test_the_owner_of_the_server_stops_any_stream(upstream: FakeUpstream) -> None:
+    upstream.script(text_stream(LONG).first(4).then(stall()))
+    async with serving(one_upstream(upstream, more=KEYS)) as proxy:
+        client, stream_id = await begun(proxy, until=b"id: 3\n", Authorization=BEARER)
+        path = f"/api/streams/{stream_id}"
+        assert_refused(await call(proxy, "DELETE", path), 401)
+        assert json.loads((await call(proxy, "DELETE", path, x_api_key=OTHER_KEY)).body)["cancelled"] is True
+        await (await upstream.arrived()).gone()
+        assert b'"code":"cancelled"' in await client.until(b"0\r\n\r\n")
+        client.close()
+        await refused(proxy, "DELETE", "/api/streams/stream_0", status=404, code="not_found", Authorization=BEARER)
 
 
 async def test_openais_library_reads_ids_and_heartbeats(upstream: FakeUpstream) -> None:

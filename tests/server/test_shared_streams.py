@@ -88,6 +88,7 @@ async def test_another_server_gives_the_same_bytes(pair: Pair) -> None:
         assert rest.body == whole.body[whole.body.index(b"id: %d\n" % (after + 1)) :]
     found = await reaches(pair.b, stream_id, "completed")
     assert found == await state(pair.a, stream_id)
+    assert found["finish_reason"] == "stop"
     last = await there(pair.b, stream_id, Last_Event_ID=str(found["last_event_id"]))
     assert last.status == 204
     assert len(pair.upstream.chats) == 1

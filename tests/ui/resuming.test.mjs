@@ -155,11 +155,11 @@ test("where the text is not whole, what there is of it is shown, and the rest sa
 test("where streams bring nothing, the text is asked for until the answer is whole", async () => {
   const silent = () => response([], { headers: ID, open: true });
   const usage = { prompt_tokens: 1, completion_tokens: 4, total_tokens: 5 };
-  const last = state({ text: TALE.join(""), status: "completed", last_event_id: 5, usage });
+  const last = state({ text: TALE.join(""), status: "completed", last_event_id: 5, finish_reason: "length", usage });
   const answers = [silent, silent, silent, silent, silent, silent, state({ text: "Once ", last_event_id: 1 }), state({ text: "Once upon ", last_event_id: 2 }), last];
   const { text, chunks, error } = await resume(answers);
   assert.deepEqual([text, error], [TALE.join(""), undefined]);
-  assert.deepEqual(chunks.at(-1).usage, usage);
+  assert.deepEqual([chunks.at(-1).usage, chunks.at(-1).choices[0].finish_reason], [usage, "length"]);
 });
 
 test("where connections break and questions are answered, streams are tried again, then the text is asked for", async () => {
@@ -173,6 +173,7 @@ for (const [status, fields, code] of [
   ["completed", {}, undefined],
   ["failed", { error: { message: "down", code: "upstream_unavailable" } }, "upstream_unavailable"],
   ["cancelled", { error: { message: "stopped", code: "cancelled" } }, "cancelled"],
+  ["cancelled", { error: { message: "nobody", code: "abandoned" } }, "abandoned"],
 ]) {
   test(`a stream that ${status} and was read to its last event has no more to say`, async () => {
     const { error } = await resume([() => new Response(null, { status: 204 }), state({ status, text: "Once ", last_event_id: 1, ...fields })], { after: 1, text: "Once " });

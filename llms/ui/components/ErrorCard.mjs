@@ -18,6 +18,7 @@ const TITLE_BY_CODE = {
   connection_lost: "error.network",
   server_stopping: "banner.stopping",
   stream_gone: "error.gone",
+  abandoned: "error.abandoned",
 };
 const TITLE_BY_TYPE = {
   TIMEOUT: "error.timeout",
@@ -28,7 +29,7 @@ const TITLE_BY_TYPE = {
   SERVER: "error.server",
 };
 const LOST = "error.goneHint"; // there has to be a text to go on from, and a way to
-const HINTS = { "error.network": "error.networkHint", "error.context": "error.contextHint", "error.gone": LOST, "banner.stopping": LOST };
+const HINTS = { "error.network": "error.networkHint", "error.context": "error.contextHint", "error.gone": LOST, "error.abandoned": LOST, "banner.stopping": LOST };
 
 // error: {type, code, status, message, provider, model, retryAfter, requestId}; at: when it happened (milliseconds since
 // 1970); kept: how many words of the answer were kept. actions: [{label, icon, run, isMain}].

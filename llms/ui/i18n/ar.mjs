@@ -236,6 +236,7 @@ export default {
   "error.contextHint": "اختصرها، أو اختر نموذجًا بسياق أكبر.",
   "error.modelNotFound": "{model} غير متاح هنا",
   "error.overloaded": "{provider} مثقل بالطلبات",
+  "error.abandoned": "أُنهيت الإجابة لأن أحدًا لم يكن يقرؤها",
   "error.gone": "فُقدت بقية هذه الإجابة",
   "error.goneHint": "ما جاء بعد النص أعلاه مفقود، ويمكنك المتابعة من هناك.",
   "error.noSpace": "امتلأت مساحة التخزين في المتصفح",

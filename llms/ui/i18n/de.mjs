@@ -202,6 +202,7 @@ export default {
   "error.contextHint": "Kürze ihn, oder wähle ein Modell mit größerem Kontext.",
   "error.modelNotFound": "{model} wird hier nicht angeboten",
   "error.overloaded": "{provider} ist überlastet",
+  "error.abandoned": "Die Antwort wurde beendet, weil niemand sie las",
   "error.gone": "Der Rest dieser Antwort ist verloren",
   "error.goneHint": "Was auf den Text oben folgte, fehlt. Von dort aus lässt sich fortsetzen.",
   "error.noSpace": "Der Speicher des Browsers ist voll",

@@ -201,6 +201,7 @@ export default {
   "error.contextHint": "Shorten it, or choose a model with a larger context.",
   "error.modelNotFound": "{model} is not served here",
   "error.overloaded": "{provider} is overloaded",
+  "error.abandoned": "The answer was ended because nobody was reading it",
   "error.gone": "The rest of this answer is lost",
   "error.goneHint": "What came after the text above is missing. You can go on from there.",
   "error.noSpace": "The browser’s storage is full",

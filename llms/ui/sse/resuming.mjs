@@ -137,8 +137,9 @@ class Resumption {
   }
 
   // A stream that is over and all of whose text is here.
-  #settle({ status, usage, error }) {
-    if (usage) this.#callbacks.onChunk("", { choices: [], usage }, "");
+  #settle({ status, finish_reason: reason, usage, error }) {
+    const choices = reason ? [{ index: 0, delta: {}, finish_reason: reason }] : [];
+    if (reason || usage) this.#callbacks.onChunk("", { choices, ...(usage && { usage }) }, "");
     if (status === "failed") throw errorOfEvent({ message: "", ...error });
     if (status === "cancelled") throw error ? errorOfEvent(error) : cancelled();
     return null;
