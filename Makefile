@@ -67,8 +67,8 @@ nightly: setup system ## All tests, those of llama-cpp-python too, which is comp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS)/llama_cpp_python-*.whl
 	LLMS_TESTS_STRICT=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
-chaos: setup system ## 500 resumable streams, every connection cut three times
-	LLMS_CHAOS=500 $(BIN)/python -m pytest --timeout 600 tests/e2e/test_resuming.py $(ARGS)
+chaos: setup system ## 500 resumable streams: connections cut, servers changed, Redis lost, a server killed
+	LLMS_CHAOS=500 $(BIN)/python -m pytest --timeout 600 -rP tests/e2e/test_resuming.py tests/e2e/test_resuming_elsewhere.py $(ARGS)
 
 differential: setup ## 10,000 cases that hypothesis makes up, played to both paths of the server
 	LLMS_DIFFERENTIAL=10000 $(BIN)/python -m pytest --timeout 3600 tests/server/differential/test_any_case.py $(ARGS)

@@ -19,10 +19,15 @@ class FaultProxy:
         self.port = 0
         self.cuts = 0
         """Connections that were cut."""
+        self._taking: set[asyncio.Task[None]] = set()
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one connection on, request by request as they come, until it ends or is due to be cut."""
         out: asyncio.StreamWriter | None = None
+        task = asyncio.current_task()
+        assert task is not None
+        self._taking.add(task)
+        task.add_done_callback(self._taking.discard)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             found = _CUT.search(head)
@@ -41,6 +46,12 @@ class FaultProxy:
             for end in (writer, out):
                 if end is not None:
                     end.transport.abort()
+
+    async def close(self) -> None:
+        """Break what is left."""
+        for task in self._taking:
+            task.cancel()
+        await asyncio.gather(*self._taking, return_exceptions=True)
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None = None) -> bool:
@@ -67,4 +78,5 @@ async def fault_proxy(target: int) -> AsyncGenerator[FaultProxy, None]:
         yield proxy
     finally:
         server.close()
+        await proxy.close()
         await asyncio.sleep(0)
