@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Final, final
 
@@ -21,6 +21,7 @@ from llms.server.routing_headers import routing_headers
 from llms.server.services import Services
 from llms.streaming.progress import Waiting
 from llms.streaming.remote import RemoteSession
+from llms.streaming.replay import Event
 from llms.streaming.session import StreamSession
 
 STREAM_ID: Final = "X-LLMS-Stream-Id"
@@ -58,20 +59,32 @@ async def relay(session: StreamSession | RemoteSession, events: EventStream, *, 
     Who `asks` for the answer itself wants no events of the past: where it outran its first reader, that is told as an
     event, which names the stream and what there is of the text.
     """
+
+    def take(some: Sequence[Event]) -> bool:
+        nonlocal after
+        if not (events.committed and events.pass_on(_numbered(some))):
+            return False
+        after = some[-1].id
+        return True
+
     try:
-        async with aclosing(session.follow(after=after)) as found:
+        async with aclosing(session.follow(after=after, take=take)) as found:
             async for some in found:
                 if not events.committed:
                     await events.commit(session.headers)
                 events.heartbeat = events.heartbeat if session.heartbeat is None else session.heartbeat
                 after = some[-1].id
-                await events.write(b"".join([b"id: %d\n%b" % event for event in some]))
+                await events.write(_numbered(some))
         await events.commit(session.headers)
         await events.done(b"")
     except LlmsError as error:
         if asks and isinstance(error, ReplayExpired):
             await events.commit(session.headers)
         await events.fail(error, lambda failure: b"id: %d\n%b" % session.tell(failure, after=after))
+
+
+def _numbered(events: Sequence[Event]) -> bytes:
+    return b"".join([b"id: %d\n%b" % event for event in events])
 
 
 @final

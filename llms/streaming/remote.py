@@ -14,6 +14,7 @@ from llms.protocol.envelope import envelope
 from llms.protocol.errors import LlmsError, ReplayExpired, UpstreamError, UpstreamTruncated, UpstreamUnavailable
 from llms.protocol.resuming import Resuming
 from llms.stores.streams import Facts, StoreLost, StreamStore
+from llms.streaming.caught_up import Take
 from llms.streaming.replay import Event
 
 _LOOK: Final = 1.0
@@ -96,7 +97,7 @@ class RemoteSession:
         """Return why the answer ended, where that is known."""
         return self._facts.finish_reason or None
 
-    async def follow(self, *, after: int = 0) -> AsyncGenerator[Sequence[Event], None]:
+    async def follow(self, *, after: int = 0, take: Take | None = None) -> AsyncGenerator[Sequence[Event], None]:
         """Yield the events that follow one, to the end; raise ReplayExpired, or what says whether to come back.
 
         When the process that makes the stream is gone, one more event tells so: to all readers the same.

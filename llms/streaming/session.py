@@ -10,6 +10,7 @@ from typing import Final, Literal, final
 from llms.protocol.chat import Usage
 from llms.protocol.errors import Cancelled, InternalError, InvalidRequest, LlmsError, ReplayExpired
 from llms.protocol.resuming import Resuming
+from llms.streaming.caught_up import CaughtUp, Take
 from llms.streaming.news import News
 from llms.streaming.replay import Event, Replay
 from llms.tasks import Tasks
@@ -26,7 +27,7 @@ class StreamSession:
     """One generation. Its source never waits for a reader, and a reader never for another one."""
 
     __slots__ = (
-        "_changed", "_clock", "_ending", "_news", "_replay", "_task", "_tell",
+        "_caught_up", "_changed", "_clock", "_ending", "_news", "_replay", "_task", "_tell",
         "began", "blame", "error", "finish_reason", "headers", "heartbeat", "id", "owner", "read", "readers", "returns",
         "status", "usage",
     )  # fmt: skip
@@ -70,6 +71,7 @@ class StreamSession:
         self._tell = tell
         self._changed = changed
         self._news = News()
+        self._caught_up = CaughtUp(replay)
         self._ending: LlmsError | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -80,15 +82,21 @@ class StreamSession:
 
     def append(self, data: bytes) -> None:
         """Number one or more whole events, and show them to the readers."""
-        before = self._replay.size
-        self._replay.add(data)
-        self._changed(self, self._replay.size - before)
+        replay = self._replay
+        size, last = replay.size, replay.last
+        replay.add(data)
+        self._changed(self, replay.size - size)
+        if self._caught_up.hand_on(last):
+            self.read = self._clock()
         self._news.tell()
 
-    async def follow(self, *, after: int = 0, counts: bool = True) -> AsyncGenerator[Sequence[Event], None]:
+    async def follow(
+        self, *, after: int = 0, counts: bool = True, take: Take | None = None
+    ) -> AsyncGenerator[Sequence[Event], None]:
         """Yield the events that follow one, a few at a time, to the end of the stream; read it with `aclosing`.
 
-        Who does not count as a reader does not keep the generation going.
+        Who does not count as a reader does not keep the generation going. What comes while its reader waits for it goes
+        through `take`, where there is one, instead of being yielded.
 
         Raise ReplayExpired where the next one is no longer kept: at the start, or when this reader is too slow;
         InvalidRequest for an id that was not sent yet; and the error of a stream that failed before its first event.
@@ -105,12 +113,14 @@ class StreamSession:
                     if counts:
                         self.read = self._clock()
                     yield events
-                elif self.status == "in_progress":
-                    await self._news.wait()
-                elif self.error is not None and not self.last:
-                    raise self.error
+                elif self.status != "in_progress":
+                    break
+                elif take is not None:
+                    after = await self._caught_up.wait(after, take)
                 else:
-                    return
+                    await self._news.wait()
+            if self.error is not None and not self.last:
+                raise self.error
         finally:
             self._count(-1 if counts else 0)
 
@@ -193,6 +203,7 @@ class StreamSession:
             self.append(self.tell(error, after=self.last).data)
         self.status = status
         self._changed(self, 0)
+        self._caught_up.wake()
         self._news.tell()
 
     def _expired(self, after: int) -> ReplayExpired:
