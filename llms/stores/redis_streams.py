@@ -16,6 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
+from llms.stores.redis_rounds import Command, Rounds
 from llms.stores.streams import Facts, Read, StoreLost, StreamStore, Taken
 
 _ENTRY: Final = 20
@@ -47,6 +48,7 @@ class RedisStreams:
             retry=Retry(NoBackoff(), 1),
             protocol=2,
         )
+        self._rounds = Rounds(self._redis)
 
     async def top(self, stream_id: str) -> int:
         """Return the id of the last event that is kept; 0 when there is none. Raise Taken when it is over."""
@@ -65,27 +67,24 @@ class RedisStreams:
             found: list[Entry] = await self._redis.xrange(_events(stream_id), count=1)
         return int(found[0][1].get(b"f", b"1")) if found else 1
 
-    async def write(self, stream_id: str, events: Sequence[tuple[int, bytes]], *, first: int, ttl: float) -> None:
-        """Add events, drop those before `first`, and keep the stream for `ttl` seconds.
+    async def write(self, stream_id: str, events: Sequence[tuple[int, bytes]], *, ttl: float | None = None) -> None:
+        """Add events; with `ttl`, begin the stream if need be, and keep it for so many seconds from now.
 
-        Raise Taken when it is over, and StoreLost also when Redis has forgotten it, as after a restart.
+        Raise StoreLost also when Redis has forgotten the stream, as after a restart, or does not take what follows.
         """
         key = _events(stream_id)
-        pipe = self._redis.pipeline(transaction=False)
+        known = ("NOMKSTREAM",) if ttl is None else ()
+        commands: list[Command] = []
         for start in range(0, len(events), _ENTRY):
             some = events[start : start + _ENTRY]
-            pipe.xadd(key, _entry(some), id=f"{some[-1][0]}-1")
-        if first > 1:
-            pipe.xtrim(key, minid=f"{first}-0")
-        for name in (key, _facts(stream_id)):
-            pipe.pexpire(name, round(ttl * 1000))
+            data = b"".join([data for _, data in some])
+            commands.append(("XADD", key, *known, f"{some[-1][0]}-1", "f", some[0][0], "d", data))
+        if ttl is not None:
+            commands += [("PEXPIRE", name, round(ttl * 1000)) for name in (key, _facts(stream_id))]
         async with _reaching():
-            try:
-                *_, knows_facts = await pipe.execute()
-            except ResponseError as refused:
-                raise Taken(stream_id) from refused
-        if not knows_facts:
-            raise StoreLost("Redis has forgotten the stream")
+            answers = await self._rounds.send(commands)
+        if any(not answer or isinstance(answer, RedisError) for answer in answers):
+            raise StoreLost("Redis has forgotten the stream, or has more of it")
 
     async def forget(self, stream_id: str) -> None:
         """Drop a stream."""
@@ -93,11 +92,13 @@ class RedisStreams:
             await self._redis.delete(_events(stream_id), _facts(stream_id))
 
     async def note(self, stream_id: str, facts: Facts, *, ttl: float) -> None:
-        """Set the facts of a stream."""
+        """Set the facts of a stream, and drop its events before the first."""
         key = _facts(stream_id)
         pipe = self._redis.pipeline()
         pipe.hset(key, mapping={name: _told(value) for name, value in facts._asdict().items()})
         pipe.pexpire(key, round(ttl * 1000))
+        if facts.first > 1:
+            pipe.xtrim(_events(stream_id), minid=f"{facts.first}-0")
         async with _reaching():
             await pipe.execute()
 

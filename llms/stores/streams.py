@@ -57,10 +57,10 @@ class StreamStore(Protocol):
         """Return the id of the oldest event that is kept; 1 when there is none."""
         ...
 
-    async def write(self, stream_id: str, events: Sequence[tuple[int, bytes]], *, first: int, ttl: float) -> None:
-        """Add events, drop those before `first`, and keep the stream for `ttl` seconds.
+    async def write(self, stream_id: str, events: Sequence[tuple[int, bytes]], *, ttl: float | None = None) -> None:
+        """Add events; with `ttl`, begin the stream if need be, and keep it for so many seconds from now.
 
-        Raise Taken when it is over, and StoreLost also when the store has forgotten it.
+        Raise StoreLost also when the store has forgotten the stream, or does not take what follows.
         """
         ...
 
@@ -69,7 +69,7 @@ class StreamStore(Protocol):
         ...
 
     async def note(self, stream_id: str, facts: Facts, *, ttl: float) -> None:
-        """Set the facts of a stream."""
+        """Set the facts of a stream, and drop its events before the first."""
         ...
 
     async def end(self, stream_id: str, facts: Facts, *, ttl: float, event: tuple[int, bytes] | None = None) -> bool:

@@ -14,11 +14,12 @@ from llms.protocol import json
 from llms.protocol.envelope import envelope
 from llms.protocol.errors import LlmsError, ReplayExpired
 from llms.stores.streams import Facts, StoreLost, StreamStore, Taken
+from llms.streaming.news import News
 from llms.streaming.session import StreamSession
 from llms.tasks import Tasks
 
 _log = structlog.get_logger()
-_GATHER: Final = 0.03
+_GATHER: Final = 0.05
 """Seconds in which events gather for one write: how far others are behind."""
 _PER_STREAM: Final = 0.0005
 """With many streams events gather for as many times this: all together make at most 2,000 writes a second."""
@@ -29,6 +30,8 @@ ALIVE: Final = 3.0
 """Seconds after its last sign of life for which a process counts as alive."""
 _LEAST_TTL: Final = 3600.0
 """Seconds that a stream without any news is kept while it runs."""
+_STAY: Final = 600.0
+"""Seconds after which that time begins anew."""
 
 
 @final
@@ -45,6 +48,8 @@ class Mirror:
         self._tasks = tasks
         self._hear = hear
         self._writing = 0
+        self._round = News()
+        self._is_due = False
         self._reached = asyncio.Event()
         self.is_lost = False
         """The store cannot be reached; what runs here can be resumed here only."""
@@ -114,6 +119,8 @@ class Mirror:
         ttl = max(_LEAST_TTL, self._bounds().keep)
         after = await self._begin(session)
         first = session.first
+        stays_until = 0.0
+        clock = asyncio.get_running_loop().time
         await self.store.note(session.id, self._facts(session), ttl=ttl)
         try:
             async with aclosing(session.follow(after=after, counts=False)) as found:
@@ -121,13 +128,27 @@ class Mirror:
                     if first != session.first:
                         first = session.first
                         await self.store.note(session.id, self._facts(session), ttl=ttl)
-                    await self.store.write(session.id, some, first=first, ttl=ttl)
-                    await asyncio.sleep(max(_GATHER, _PER_STREAM * self._writing))
+                    is_new = clock() >= stays_until
+                    await self.store.write(session.id, some, ttl=ttl if is_new else None)
+                    stays_until = clock() + _STAY if is_new else stays_until
+                    await self._next_round()
         except ReplayExpired:
             raise StoreLost("it is slower than the stream") from None
         except LlmsError:
             pass  # it failed before its first event, as its facts will tell
         await self.store.end(session.id, self._facts(session), ttl=self._bounds().keep)
+
+    async def _next_round(self) -> None:
+        """Wait until it is time to write again, for all at once, so that what they write goes together."""
+        if not self._is_due:
+            self._is_due = True
+            pause = max(_GATHER, _PER_STREAM * self._writing)
+            asyncio.get_running_loop().call_later(pause, self._begin_round)
+        await self._round.wait()
+
+    def _begin_round(self) -> None:
+        self._is_due = False
+        self._round.tell()
 
     async def _begin(self, session: StreamSession) -> int:
         """Return after which event the store goes on; who finds the stream there must find us alive."""
