@@ -6,6 +6,7 @@ from statistics import median
 
 from benchmarks.peers import DIRECT, NGINX, OURS, RELAY
 from benchmarks.scenarios import Shot
+from benchmarks.standins import REDIS, UNUSED
 
 LABEL_WIDTH, COLUMN_WIDTH = 42, 12
 BESIDE = f"{OURS}/paced"
@@ -35,6 +36,8 @@ FIGURES = [
     Figure("CPU µs per chunk, chat of Messages", "chat-of-messages", "cpu_us_per_chunk", beside="paced"),
     Figure("CPU µs per chunk, chat of Gemini", "chat-of-gemini", "cpu_us_per_chunk", beside="paced"),
     Figure("CPU µs per chunk, resumable chat", "resumable", "cpu_us_per_chunk", beside="paced"),
+    Figure("CPU µs per chunk, resumable with Redis", REDIS, "cpu_us_per_chunk", beside="paced"),
+    Figure("CPU µs per chunk, plain, never resumable", UNUSED, "cpu_us_per_chunk", beside="paced"),
     Figure("CPU µs per chunk, 200 paced streams", "streams", "cpu_us_per_chunk"),
     Figure("CPU µs per chunk, bursts of 100", "burst", "cpu_us_per_chunk", 2),
     Figure("added latency p50 µs", "latency", "latency_p50_us", 0, added=True),

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
@@ -23,6 +23,7 @@ from benchmarks.measure import measure_help, measure_idle, measure_load, measure
 from benchmarks.peers import COMMANDS, DIRECT, LASTING, NGINX, OURS, RELAY, help_command, upstream_command
 from benchmarks.report import fault_counts, summary, table_text
 from benchmarks.scenarios import DIRECT_TOO, HELP, LOADS, OPEN, OPEN_PLAN, ORDER, OURS_ONLY, START, Shot, quick_plan
+from benchmarks.standins import STANDINS, standin
 from benchmarks.visit import Outcome
 
 ROUNDS, QUICK_ROUNDS, MOST_ROUNDS = 3, 1, 50
@@ -40,6 +41,8 @@ class Bench:
     folders: Iterator[Path]
     tags: Iterator[str]
     quick: bool
+    standins: dict[str, Running] = field(default_factory=dict)
+    """Servers of single scenarios."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
         folders = (folder / str(number) for number in itertools.count())
         upstream = stack.enter_context(_start_upstream(folders, cores))
         bench = Bench(upstream, {}, cores, folders, unique_tags(), options.quick)
-        skipped = _start_peers(bench, names, stack)
+        skipped = _start_peers(bench, names, stack) | _start_standins(bench, options.scenarios, stack)
         shots = [
             shot
             for number in range(options.rounds)
@@ -149,6 +152,21 @@ def _start_peers(bench: Bench, names: Sequence[str], stack: ExitStack) -> dict[s
     return skipped
 
 
+def _start_standins(bench: Bench, scenarios: Sequence[str], stack: ExitStack) -> dict[str, str]:
+    """Start and warm the servers that single scenarios need; return those that failed, with the reason."""
+    skipped = {}
+    for name in [scenario for scenario in scenarios if scenario in STANDINS]:
+        cores = bench.cores.load, bench.cores.proxy
+        server = standin(name, upstream_port=bench.upstream.port, folder=next(bench.folders), cores=cores)
+        try:
+            bench.standins[name] = stack.enter_context(server)
+        except PeerFailed as problem:
+            skipped[name] = str(problem)
+            continue
+        warm_up(bench.standins[name], bench.tags)
+    return skipped
+
+
 def _start(bench: Bench, name: str, command: Command) -> AbstractContextManager[Running]:
     folder, core = next(bench.folders), bench.cores.proxy
     return started(name, command, upstream_port=bench.upstream.port, folder=folder, core=core)
@@ -161,7 +179,7 @@ def play_round(bench: Bench, number: int, names: Sequence[str], *, rounds: int) 
         peers = list(bench.peers)
         turn = number % len(peers) if peers else 0
         for peer in [*([DIRECT] if name in DIRECT_TOO else []), *peers[turn:], *peers[:turn]]:
-            if name not in OURS_ONLY or peer == OURS:
+            if (name not in OURS_ONLY or peer == OURS) and (name not in STANDINS or name in bench.standins):
                 yield take_shot(bench, number, name, peer)
 
 
@@ -184,7 +202,7 @@ def _measure(bench: Bench, name: str, peer: str) -> tuple[dict[str, float], Outc
     if name == OPEN:
         with _start(bench, peer, COMMANDS[peer]) as fresh:
             return measure_open(fresh, _sized(bench, OPEN_PLAN), bench.tags)
-    running = bench.upstream if peer == DIRECT else bench.peers[peer]
+    running = bench.upstream if peer == DIRECT else bench.standins.get(name) or bench.peers[peer]
     return measure_load(running, _sized(bench, LOADS[name]), bench.tags)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmarks.dialects import MESSAGES, RESPONSES
 from benchmarks.load import Plan
+from benchmarks.standins import REDIS, STANDINS, UNUSED
 
 PACED = Plan(20, 1, stream=True, chunks=150, interval_ms=20, opens_per_s=200)
 LOADS = {
@@ -21,12 +22,16 @@ LOADS = {
     "chat-of-messages": replace(PACED, model="anthropic/gpt-4o-mini"),
     "chat-of-gemini": replace(PACED, model="gemini/gpt-4o-mini"),
     "resumable": replace(PACED, resumable=True),
+    REDIS: replace(PACED, resumable=True),
+    UNUSED: PACED,
     "streams": Plan(200, 1, stream=True, chunks=150, interval_ms=20, opens_per_s=1000),
 }
 OPEN_PLAN = Plan(1000, 1, stream=True, chunks=20, interval_ms=250, opens_per_s=1000)
 START, OPEN, HELP = "start", "open", "help"
 ORDER = (START, HELP, OPEN, *LOADS)
-OURS_ONLY = (HELP, "messages-of-chat", "responses-of-chat", "chat-of-messages", "chat-of-gemini", "resumable")
+OURS_ONLY = (
+    HELP, "messages-of-chat", "responses-of-chat", "chat-of-messages", "chat-of-gemini", "resumable", *STANDINS,
+)  # fmt: skip
 DIRECT_TOO = ("latency", "ttft")  # also asked of the upstream itself, to know what a proxy adds
 
 

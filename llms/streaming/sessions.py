@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from llms.config.model import Resume
 from llms.protocol.errors import Cancelled, LlmsError, NotFound, RateLimited, excerpt
+from llms.streaming.giving_back import GivingBack, trim
 from llms.streaming.returning import Record, Returning
 from llms.tasks import Tasks
 
@@ -48,8 +49,12 @@ class StreamSessions:
         tasks: Tasks,
         new_id: Callable[[], str],
         clock: Callable[[], float] = time.monotonic,
+        trim: Callable[[], None] = trim,
     ) -> None:
-        """Take the configuration in force whenever it counts; `new_id` makes names that nobody can guess."""
+        """Take the configuration in force whenever it counts; `new_id` makes names that nobody can guess.
+
+        `trim` gives free memory back to the system.
+        """
         self._bounds = bounds
         self._tasks = tasks
         self._new_id = new_id
@@ -57,6 +62,7 @@ class StreamSessions:
         self._running: Counter[str] = Counter()
         self._used = 0
         self._clock = clock
+        self._giving_back = GivingBack(lambda: not self._running.total(), trim=trim)
         self.returning = Returning(clock)
         self.mirror: Mirror | None = None
         """Shows the sessions to other processes, where there is a store for that."""
@@ -149,6 +155,7 @@ class StreamSessions:
         """Forget all of them; who runs the tasks ends those."""
         for session in self.sessions:
             self._forget(session)
+        self._giving_back.close()
         if self.mirror is not None:
             await self.mirror.store.close()
 
@@ -217,6 +224,7 @@ class StreamSessions:
             return
         self._ended(held)
         self._used -= session.size + _COST
+        self._giving_back.freed(session.size + _COST)
         if held.timer is not None:
             held.timer.cancel()
 

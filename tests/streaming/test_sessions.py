@@ -12,6 +12,7 @@ import pytest
 
 from llms.config.model import Resume
 from llms.protocol.errors import Cancelled, LlmsError, RateLimited, ReplayExpired, UpstreamError
+from llms.streaming import giving_back
 from llms.streaming.session import StreamSession
 from llms.streaming.sessions import StreamSessions
 from llms.tasks import Tasks
@@ -59,9 +60,14 @@ async def tasks() -> AsyncIterator[Tasks]:
     await tasks.close()
 
 
-def starting(tasks: Tasks, **bounds: float) -> tuple[StreamSessions, Start]:
+def starting(tasks: Tasks, trim: Callable[[], None] = lambda: None, **bounds: float) -> tuple[StreamSessions, Start]:
     counter = itertools.count(1)
-    kept = StreamSessions(lambda: Resume(**bounds), tasks=tasks, new_id=lambda: f"s{next(counter)}")  # type: ignore[arg-type]
+    kept = StreamSessions(
+        lambda: Resume(**bounds),  # type: ignore[arg-type]
+        tasks=tasks,
+        new_id=lambda: f"s{next(counter)}",
+        trim=trim,
+    )
 
     def start(owner: str = "me", *, outlives: bool = False) -> tuple[StreamSession, Feed]:
         feed = Feed()
@@ -239,3 +245,27 @@ async def test_closing_everything_leaves_no_reader_behind(tasks: Tasks) -> None:
     await kept.close()
     assert await reader == ["a", "!cancelled"]
     assert kept.sessions == []
+
+
+async def test_memory_of_what_is_forgotten_is_given_back_once_nothing_runs(
+    tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(giving_back, "_PAUSE", 0.01)
+    trimmed = asyncio.Event()
+    kept, start = starting(tasks, trimmed.set, keep=0.001)
+    running, feed = start()
+    for _ in range(10):
+        _, other = start()
+        other.put("x" * 300_000)
+        other.end()
+    await until(lambda: kept.sessions == [running])
+    await asyncio.sleep(0.05)
+    assert not trimmed.is_set()
+    feed.end()
+    async with asyncio.timeout(5):
+        await trimmed.wait()
+    await kept.close()
+
+
+def test_trimming_is_harmless() -> None:
+    giving_back.trim()
