@@ -12,7 +12,7 @@ JOBS   ?= 3
 TWICE  := tests/server tests/gateway tests/e2e
 
 .DEFAULT_GOAL := help
-.PHONY: help serve setup system lint types floors unit slowpath test nightly chaos differential bench benchui screenshots wheel clean
+.PHONY: help serve setup system lint types floors unit slowpath test nightly chaos differential bench streams benchui screenshots wheel clean
 
 help: ## Show the recipes
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -78,6 +78,9 @@ benchui: setup system ## What the web chat's reader feels: dropped frames, openi
 
 bench: setup ## Print our cost per request and per chunk beside the reference relay
 	$(BIN)/python -m benchmarks $(ARGS)
+
+streams: setup ## What resumable streams take: first tokens, recovery, memory while open and once they are forgotten
+	$(BIN)/python -m benchmarks.streams $(ARGS)
 
 screenshots: setup system ## Take pictures of the web chat into .cache/screenshots
 	$(BIN)/python tools/screenshots.py

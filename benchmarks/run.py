@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; 0 when all ran without a fault, 1 when not, 130 when interrupted."""
     options = read_options(arguments)
     raise_on_signals()
-    _allow_many_sockets()
+    allow_many_sockets()
     try:
         return run(options)
     except KeyboardInterrupt:
@@ -85,7 +85,7 @@ def _scenarios(text: str) -> list[str]:
     return [name for name in ORDER if name in names]
 
 
-def _allow_many_sockets() -> None:
+def allow_many_sockets() -> None:
     """Raise the limit of open files for this program and all that it starts."""
     if os.name == "posix":
         import resource  # absent elsewhere

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple, final
 
+from llms.streaming.packed import Packed
+
 _COST: Final = 48
 """Bytes that an event takes in memory beside its own."""
 _SPARE: Final = 16
@@ -31,7 +33,7 @@ class Replay:
         """Keep at most `bound` bytes, and at least the last event; `text_of` reads the text that an event brings."""
         self._bound = bound
         self._text_of = text_of
-        self._events: list[bytes] = []
+        self._events: list[bytes] | Packed = []
         self._text: list[str] = []
         self._text_size = 0
         self.first = 1
@@ -49,7 +51,7 @@ class Replay:
     def add(self, data: bytes) -> None:
         """Keep one or more whole events, each of which ends with a blank line."""
         frames = [data] if data.count(b"\n\n") == 1 else [part + b"\n\n" for part in data.split(b"\n\n") if part]
-        self._events += frames
+        self._unpacked().extend(frames)
         self.size += sum(map(len, frames)) + _COST * len(frames)
         if self.size > self._bound:
             self.shrink(self._bound - self._bound // _SPARE)
@@ -72,13 +74,23 @@ class Replay:
             excess = self.size - size
             sums = accumulate(len(event) + _COST for event in self._events[:-1])
             count = next((n for n, total in enumerate(sums, 1) if total >= excess), len(self._events) - 1)
-            gone = self._events[:count]
-            del self._events[:count]
+            events = self._unpacked()
+            gone = events[:count]
+            del events[:count]
             self.first += count
             self.size -= sum(map(len, gone)) + _COST * count
             self._keep_text("".join(map(self._text_of, gone)), size // 2)
         if self.size > size:
             self._drop_text()
+
+    def pack(self) -> None:
+        """Keep the events in one piece, as nothing follows."""
+        self._events = Packed(self._events)
+
+    def _unpacked(self) -> list[bytes]:
+        if isinstance(self._events, Packed):
+            self._events = list(self._events)
+        return self._events
 
     def _keep_text(self, text: str, limit: int) -> None:
         size = len(text.encode("utf-8", "surrogatepass"))

@@ -202,6 +202,9 @@ class StreamSession:
         if error is not None and self.last:
             self.append(self.tell(error, after=self.last).data)
         self.status = status
+        self._replay.pack()
+        self._task = None
+        self.blame = _nobody
         self._changed(self, 0)
         self._caught_up.wake()
         self._news.tell()

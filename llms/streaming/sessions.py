@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, final
 from llms.config.model import Resume
 from llms.protocol.errors import Cancelled, LlmsError, NotFound, RateLimited, excerpt
 from llms.streaming.giving_back import GivingBack, trim
-from llms.streaming.returning import Record, Returning
+from llms.streaming.returning import Returning
 from llms.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class _Held:
     counts: bool = True
     """It is one of its key's generations under way."""
     timer: asyncio.TimerHandle | None = None
-    record: Record | None = None
-    """Of one that its client may take up again."""
+    number: int | None = None
+    """By which it is remembered, where its client may take it up again."""
 
 
 @final
@@ -92,8 +92,8 @@ class StreamSessions:
         session = StreamSession(
             self._new_id(), owner=owner, replay=replay, tell=tell, changed=self._changed, clock=self._clock
         )
-        record = self.returning.begin() if mirrored else None
-        self._held[session.id] = _Held(session, None if outlives else bounds.grace, record=record)
+        number = self.returning.begin() if mirrored else None
+        self._held[session.id] = _Held(session, None if outlives else bounds.grace, number=number)
         self._running[owner] += 1
         self._used += _COST
         session.run(source, self._tasks)
@@ -114,8 +114,8 @@ class StreamSessions:
         """Remember that a client took a session up again."""
         session.returns += 1
         held = self._held.get(session.id)
-        if held is not None and held.record is not None:
-            held.record.returned = True
+        if held is not None and held.number is not None:
+            self.returning.returned(held.number)
 
     def hear(self, message: str) -> None:
         """Take a message of a process that serves one of our sessions: `read ID`, somebody reads it, or `cancel ID`."""
@@ -210,8 +210,8 @@ class StreamSessions:
         if held.counts:
             held.counts = False
             self._running[held.session.owner] -= 1
-            if held.record is not None:
-                held.record.completed = held.session.status == "completed"
+            if held.number is not None:
+                self.returning.ended(held.number, whole=held.session.status == "completed")
 
     def _abandon(self, session: StreamSession, seconds: float) -> None:
         error = Cancelled(f"Nobody read the stream for {seconds:g} s.", code="abandoned")

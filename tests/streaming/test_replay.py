@@ -81,3 +81,19 @@ def test_the_newest_event_stays_whatever_its_size() -> None:
     replay.add(frame("a"))
     replay.add(frame("b" * 1000))
     assert [event.id for event in replay.after(1)] == [2]
+
+
+@given(WORDS, st.integers(0, 200), st.integers(0, 3000))
+def test_in_one_piece_it_is_the_same(reads: list[list[str]], after: int, size: int) -> None:
+    loose, packed = made(10**6), made(10**6)
+    for words in reads:
+        for replay in (loose, packed):
+            replay.add(b"".join(map(frame, words)))
+    packed.pack()
+    assert everything(packed, after=after) == everything(loose, after=after)
+    assert (packed.last, packed.size, packed.text()) == (loose.last, loose.size, loose.text())
+    for replay in (loose, packed):
+        replay.shrink(size)
+        replay.add(frame("more"))
+    assert everything(packed, after=packed.first - 1) == everything(loose, after=loose.first - 1)
+    assert (packed.first, packed.size, packed.text()) == (loose.first, loose.size, loose.text())
