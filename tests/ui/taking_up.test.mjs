@@ -167,6 +167,54 @@ test("a lost connection is taken up in place, and the text stays meanwhile", asy
   assert.equal(made.stage.requests.filter(({ method }) => method === "POST").length, 1);
 });
 
+// An answer whose connection is lost for so long that the page gives up, with {made, threadId, messageId}; `back` answers from then on.
+async function givenUp(back) {
+  let isBack = false;
+  const events = [piece("Once "), piece("upon", "stop")].map((chunk, at) => `id: ${at + 1}\n${event(chunk)}`);
+  const made = await page((request) => {
+    if (isBack) return back(request, [events[1], `id: 3\n${DONE}`]);
+    return request.method === "POST" ? response([events[0], new TypeError("cut")], { headers: HEADERS }) : Promise.reject(new TypeError("gone"));
+  });
+  const { threadId, runs: [run] } = await made.runs.send(null, "Tell");
+  await made.store.openThread(threadId);
+  assert.equal(await made.stage.until(run.finished), "error");
+  const left = made.store.path.value.at(-1);
+  assert.deepEqual([textOf(left), left.status, left.error.code], ["Once ", "error", "connection_lost"]);
+  isBack = true;
+  return { ...made, threadId, messageId: left.id };
+}
+
+test("after giving up, to go on means to look for the rest first", async () => {
+  const { runs, store, stage, threadId, messageId } = await givenUp((_, rest) => response(rest, { headers: HEADERS }));
+  const [run] = await runs.continueAnswer(threadId, messageId);
+  assert.deepEqual([run.text.value, run.streamId], ["Once ", "s1"]);
+  assert.equal(await stage.until(run.finished), "done");
+  const answer = store.path.value.at(-1);
+  assert.deepEqual([textOf(answer), answer.status, answer.stream, answer.error], ["Once upon", "done", null, null]);
+  assert.equal(stage.requests.filter(({ method }) => method === "POST").length, 1);
+});
+
+test("where the server no longer has the rest, it is asked for anew the next time", async () => {
+  const { runs, store, stage, threadId, messageId } = await givenUp(({ method }) =>
+    method === "POST" ? response([event(piece("upon", "stop")), DONE]) : json({ error: { message: "no", code: "not_found" } }, { status: 404 }),
+  );
+  const [run] = await runs.continueAnswer(threadId, messageId);
+  assert.equal(await stage.until(run.finished), "error");
+  const left = store.path.value.at(-1);
+  assert.deepEqual([textOf(left), left.error.code, left.stream], ["Once ", "stream_gone", null]);
+  const [again] = await runs.continueAnswer(threadId, messageId);
+  assert.equal(await stage.until(again.finished), "done");
+  assert.equal(textOf(store.path.value.at(-1)), "Once upon");
+});
+
+test("a text that was edited meanwhile is gone on with anew", async () => {
+  const { runs, store, stage, threadId, messageId } = await givenUp(() => response([event(piece(" time", "stop")), DONE]));
+  await store.updateMessageContent(threadId, messageId, "Another");
+  const [run] = await runs.continueAnswer(threadId, messageId);
+  assert.equal(await stage.until(run.finished), "done");
+  assert.equal(textOf(store.path.value.at(-1)), "Another time");
+});
+
 test("a lost connection before the first piece is not asked again from the beginning", async () => {
   const made = await page(serverOf([piece("Once", "stop")], { first: 0 }));
   const { runs: [run] } = await made.runs.send(null, "Tell");

@@ -114,7 +114,7 @@ export class Recorder {
       provider: provider.peek(),
       requestId: requestId.peek(),
       hasGap: this.#run.hasGap.peek(),
-      stream: this.#run.isActive ? checkpointOf(this.#run, { base: this.#base, before: this.#before }) : null,
+      stream: this.#run.isActive || this.#run.isLeft ? checkpointOf(this.#run, { base: this.#base, before: this.#before }) : null,
     };
   }
 }

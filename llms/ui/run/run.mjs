@@ -16,6 +16,7 @@ const WAITS = new Set(["connecting", "retrying", "whole_answer", "queued", "load
 
 export class Run extends Told {
   reasoningTime = null; // milliseconds from the first thought to the first text
+  isLeft = false; // given up for want of a connection: the server may have the rest
   #request;
   #fallback;
   #position = { id: null, after: 0, letters: 0 }; // in the server's stream: see sse/resuming.mjs
@@ -97,6 +98,7 @@ export class Run extends Told {
         this.#end("error", null, { type: "INTERNAL", message: String(error?.message ?? error), retryable: true });
         throw error;
       }
+      this.isLeft = error.isLostConnection && this.streamId !== null;
       this.#end(error.type === "CANCELLED" ? "canceled" : "error", error.completion, error.type === "CANCELLED" ? null : cardOf(error));
     }
     return this.state.peek();

@@ -78,7 +78,8 @@ export class Runs {
     return message ? this.answer(threadId, message.id, options) : [];
   };
 
-  // Goes on with an answer that was stopped, cut, or edited; not with one that is being written, here or elsewhere.
+  // Goes on with an answer that was stopped, cut, or edited; not with one that is being written, here or elsewhere. Where
+  // only its connection was lost for too long, the server may have the rest: that is looked for before anything is asked.
   continueAnswer = async (threadId, messageId) => {
     const { before } = await this.#upTo(threadId, messageId);
     if (before?.id !== messageId || isBeingWritten(before)) return [];
@@ -86,18 +87,14 @@ export class Runs {
     const { path, before: now } = await this.#upTo(threadId, messageId);
     if (now?.rev !== before.rev) return free(), [];
     const message = await this.#store.patchMessage(messageId, { status: "queued", error: null });
+    if (message.stream) return [this.#takeUp(message, free)];
     const model = this.#modelFor(threadId, this.#listed(before.model));
     return [await this.#begin({ message, path, model, free, before })];
   };
 
   // Goes on with an answer whose page is gone and whose stream the server may still have. The caller holds the message.
   // Resolves when it is kept, with its final state.
-  takeUp = (message) => {
-    const { base, before, ...left } = leftIn(message);
-    const { environment } = this.#world;
-    const run = new Run({ id: message.id, model: message.model, environment, ...left });
-    return this.#launch(run, message, { base, before, free: () => {} }).finished;
-  };
+  takeUp = (message) => this.#takeUp(message, () => {}).finished;
 
   // Stops an answer, also one that another tab writes, even if that tab sleeps.
   stop = (messageId) => {
@@ -112,6 +109,13 @@ export class Runs {
   stopThread = (threadId) => {
     for (const [messageId, owner] of this.#store.live.messages.peek()) if (owner === threadId) this.stop(messageId);
   };
+
+  #takeUp(message, free) {
+    const { base, before, ...left } = leftIn(message);
+    const { environment } = this.#world;
+    const run = new Run({ id: message.id, model: message.model, environment, ...left });
+    return this.#launch(run, message, { base, before, free });
+  }
 
   // The messages down to one, which is `before`.
   async #upTo(threadId, messageId) {

@@ -61,7 +61,12 @@ export class StreamError extends Error {
 
   // Whether the server may go on with this answer without us, so that its stream can be taken up again.
   get canBeTakenUp() {
-    return this.streamId !== null && (this.resumable ?? LOST_CONNECTIONS.has(this.code));
+    return this.streamId !== null && (this.resumable ?? this.isLostConnection);
+  }
+
+  // Whether a connection ended, and nobody said what became of the answer.
+  get isLostConnection() {
+    return LOST_CONNECTIONS.has(this.code);
   }
 
   // Remembers what had been received, so that nothing shown is ever taken away again.

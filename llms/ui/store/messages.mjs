@@ -48,6 +48,7 @@ export class Messages {
   rewrite(messageId, content, fields = {}) {
     return this.patch(messageId, (message) => ({
       ...fields,
+      stream: null,
       parts: typeof content === "string" ? withText(message.parts, content) : content,
     }));
   }
