@@ -25,6 +25,8 @@ _COST: Final = 2048
 """Bytes that a session takes in memory beside its events."""
 _LEAST: Final = 64 * 1024
 """Bytes of a buffer that stay, however many there are."""
+_PERIOD: Final = 0.1
+"""Seconds between two looks at what is due."""
 
 
 @dataclass(slots=True)
@@ -33,7 +35,8 @@ class _Held:
     grace: float | None
     counts: bool = True
     """It is one of its key's generations under way."""
-    timer: asyncio.TimerHandle | None = None
+    due: float | None = None
+    """When nobody will have read it for long enough, by the loop's clock."""
     number: int | None = None
     """By which it is remembered, where its client may take it up again."""
 
@@ -61,6 +64,7 @@ class StreamSessions:
         self._held: dict[str, _Held] = {}
         self._running: Counter[str] = Counter()
         self._used = 0
+        self._timer: asyncio.TimerHandle | None = None
         self._clock = clock
         self._giving_back = GivingBack(lambda: not self._running.total(), trim=trim)
         self.returning = Returning(clock)
@@ -156,6 +160,8 @@ class StreamSessions:
         for session in self.sessions:
             self._forget(session)
         self._giving_back.close()
+        if self._timer is not None:
+            self._timer.cancel()
         if self.mirror is not None:
             await self.mirror.store.close()
 
@@ -194,17 +200,40 @@ class StreamSessions:
             session.shrink(max(_LEAST, session.size // 2))
 
     def _wait(self, session: StreamSession) -> None:
-        """Start to wait for a reader, or for the end of the time that a finished session is kept."""
+        """Note until when a session without readers stays: its grace, or the time that a finished one is kept."""
         held = self._held[session.id]
-        if held.timer is not None:
-            held.timer.cancel()
-            held.timer = None
-        loop = asyncio.get_running_loop()
+        seconds = held.grace
         if session.status != "in_progress":
             self._ended(held)
-            held.timer = None if session.readers else loop.call_later(self._bounds().keep, self._forget, session)
-        elif held.grace is not None and not session.readers:
-            held.timer = loop.call_later(held.grace, self._abandon, session, held.grace)
+            seconds = self._bounds().keep
+        held.due = None
+        if seconds is not None and not session.readers:
+            held.due = asyncio.get_running_loop().time() + seconds
+            self._look_at(held.due)
+
+    def _look_at(self, moment: float) -> None:
+        """Look at a moment of the loop what is due, unless that is done before.
+
+        One timer serves all: thousands of them would be thousands of objects, some of which the loop keeps for reuse.
+        """
+        if self._timer is not None:
+            if self._timer.when() <= moment:
+                return
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(moment, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        for held in [held for held in self._held.values() if held.due is not None and held.due <= now]:
+            held.due = None
+            if held.session.status == "in_progress":
+                self._abandon(held.session, held.grace or 0.0)
+            else:
+                self._forget(held.session)
+        dues = [held.due for held in self._held.values() if held.due is not None]
+        if dues:
+            self._look_at(max(min(dues), now + _PERIOD))
 
     def _ended(self, held: _Held) -> None:
         if held.counts:
@@ -225,8 +254,6 @@ class StreamSessions:
         self._ended(held)
         self._used -= session.size + _COST
         self._giving_back.freed(session.size + _COST)
-        if held.timer is not None:
-            held.timer.cancel()
 
 
 def new_stream_id() -> str:
