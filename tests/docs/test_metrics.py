@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from llms.protocol.chat import Usage
@@ -46,6 +48,18 @@ def test_every_label_is_documented() -> None:
     for family in text_string_to_metric_families(_page()):
         labels = {label for sample in family.samples for label in sample.labels} - {"le"}
         assert labels == documented[family.name], family.name
+
+
+def test_the_rule_of_the_alert_names_what_there_is() -> None:
+    rule = next(block.text for block in blocks(PAGE) if "alert:" in block.text)
+    expression = yaml.safe_load(rule)["groups"][0]["rules"][0]["expr"]
+    samples = {(sample.name, sample.labels.get("outcome")) for family in
+               text_string_to_metric_families(_page()) for sample in family.samples}  # fmt: skip
+    named = re.findall(r"(llms_\w+)(?:\{outcome=~\"([^\"]+)\"\})?", expression)
+    assert len(named) == 3
+    for name, outcomes in named:
+        for outcome in outcomes.split("|") if outcomes else ["ok"]:
+            assert (name, outcome) in samples
 
 
 def test_the_query_of_the_accounts_works() -> None:

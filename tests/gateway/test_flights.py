@@ -107,6 +107,22 @@ async def test_a_hundred_streams_are_one(proxy: Proxy, upstream: FakeUpstream) -
     assert {(event.provider, event.model, event.finish_reason) for event in ended} == {("up", "real-model", "stop")}
 
 
+async def test_the_first_of_a_hundred_leaves_and_the_others_have_it_all(proxy: Proxy, upstream: FakeUpstream) -> None:
+    gate = asyncio.Event()
+    steps = text_stream(TEXT).steps
+    upstream.script(answer(*steps[:4], wait(gate), *steps[4:]))
+    first = await begun(proxy, same())
+    await first.until(b"two")
+    others = [asyncio.create_task(ask(proxy, same())) for _ in range(99)]
+    await live(proxy, 100)
+    first.reset()
+    await proxy.all_ended(1)
+    gate.set()
+    replies = await asyncio.gather(*others)
+    assert len(upstream.chats) == 1
+    assert {(reply.text, reply.done) for reply in replies} == {(TEXT, True)}
+
+
 async def test_a_hundred_whole_answers_are_one(proxy: Proxy, upstream: FakeUpstream) -> None:
     gate = asyncio.Event()
     upstream.script(answer(wait(gate), framing="length").then(*whole(TEXT).steps))

@@ -84,14 +84,37 @@ async def begin(page: Page, server: Server, *, after: int = 5) -> asyncio.Event:
     return gate
 
 
+async def watch(page: Page) -> None:
+    """Note from now on, and after each reload, every time that the text of an answer gets shorter."""
+    source = """() => {
+      window.longest = "";
+      const look = () => {
+        const text = document.querySelector(".assistant-message .markdown")?.textContent.trim() ?? "";
+        if (!text.startsWith(window.longest)) (window.lost ??= []).push([window.longest, text]);
+        window.longest = text;
+      };
+      new MutationObserver(look).observe(document, { subtree: true, childList: true, characterData: true });
+      look();
+    }"""
+    await page.add_init_script(f"({source})()")
+    await page.evaluate(source)
+
+
+async def nothing_disappeared(page: Page) -> None:
+    assert await page.evaluate("window.lost ?? []") == []
+    assert await page.evaluate("window.longest") == (await said(page).text_content() or "").strip()
+
+
 async def test_a_reload_loses_nothing(page: Page, server: Server) -> None:
     gate = await begin(page, server)
+    await watch(page)
     await page.reload()
     await expect(said(page)).to_have_text(BEGUN)
     await expect(page.get_by_test_id("cancel-button")).to_be_visible()
     gate.set()
     await expect(said(page)).to_have_text(TALE)
     await complete(page)
+    await nothing_disappeared(page)
     await expect(answers(page).locator(".usage")).to_contain_text("tokens")
     await expect(answers(page).locator(".error-status")).to_have_count(0)
     await page.reload()
@@ -119,14 +142,17 @@ async def test_a_network_that_was_gone_is_waited_for(server: Server, visit: Visi
         visit(Proxy(server.proxy.engine, between.port), expect=[BROKEN]) as page,
     ):
         gate = await begin(page, server)
+        await watch(page)
         async with offline(page):
             between.cut()
             await expect(status(page)).to_have_text("Reconnecting…")
             await expect(said(page)).to_have_text(BEGUN)
             gate.set()
             await server.proxy.all_ended(1)
+            await asyncio.sleep(5)  # as long as it takes to change trains
         await expect(said(page)).to_have_text(TALE)
         await complete(page)
+        await nothing_disappeared(page)
         await expect(page.locator(".toast")).to_have_count(0)
     assert len(server.upstream.chats) == 1
 
@@ -221,6 +247,7 @@ async def test_a_server_that_was_started_anew_has_lost_the_rest_and_the_page_say
         first = await running.enter_async_context(serving(one_upstream(upstream)))
         async with visit(first, expect=[BROKEN]) as page:
             await begin(page, Server(first, upstream))
+            await watch(page)
             await running.aclose()
             await expect(status(page)).to_have_text("Reconnecting…")
             async with serving(one_upstream(upstream), port=first.port):
@@ -230,6 +257,7 @@ async def test_a_server_that_was_started_anew_has_lost_the_rest_and_the_page_say
                 await expect(card).to_contain_text("The 4 words above were kept")
                 await expect(said(page)).to_have_text(BEGUN)
                 await goes_on_with(page, upstream, " there was an end.")
+                await nothing_disappeared(page)
 
 
 async def test_events_that_are_no_longer_kept_are_made_good_by_the_text(visit: Visit) -> None:
