@@ -20,6 +20,7 @@ class FaultProxy:
         self.cuts = 0
         """Connections that were cut."""
         self._taking: set[asyncio.Task[None]] = set()
+        self._ends: set[asyncio.StreamWriter] = set()
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one connection on, request by request as they come, until it ends or is due to be cut."""
@@ -28,10 +29,12 @@ class FaultProxy:
         assert task is not None
         self._taking.add(task)
         task.add_done_callback(self._taking.discard)
+        self._ends.add(writer)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             found = _CUT.search(head)
             answers, out = await asyncio.open_connection("127.0.0.1", self.target)
+            self._ends.add(out)
             out.write(head)
             passing = asyncio.create_task(_pass(reader, out))
             try:
@@ -45,13 +48,15 @@ class FaultProxy:
         finally:
             for end in (writer, out):
                 if end is not None:
+                    self._ends.discard(end)
                     end.transport.abort()
 
     async def close(self) -> None:
         """Break what is left."""
-        for task in self._taking:
-            task.cancel()
-        await asyncio.gather(*self._taking, return_exceptions=True)
+        while self._taking:
+            for end in self._ends:
+                end.transport.abort()
+            await asyncio.wait(self._taking, timeout=0.1)
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None = None) -> bool:
