@@ -16,7 +16,7 @@ from llms.app import Engine
 from llms.config.load import loads
 from llms.protocol.events import Event, Observer, RequestEnded
 from llms.providers import registry
-from llms.server.protocol import Runner
+from llms.server.runner import Runner
 from tests.fast_path import FAST_PATH
 
 

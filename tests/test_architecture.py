@@ -34,7 +34,7 @@ import llms.cli.lean_aiohttp  # first, as serving does
 import llms.cli.running
 from llms.app import Engine
 from llms.config.load import loads
-from llms.server.protocol import Runner
+from llms.server.runner import Runner
 
 FILE = "providers: {here: {type: openai_compatible, base_url: 'http://127.0.0.1:9/v1'}}"
 

@@ -25,7 +25,7 @@ from llms.cli.settings import configuration, read, secrets_of
 from llms.config.load import ConfigError, Problem
 from llms.config.model import Config
 from llms.server.hosts import is_loopback
-from llms.server.protocol import Runner
+from llms.server.runner import Runner
 from llms.telemetry.batched import Batched
 from llms.telemetry.log import RequestLog, configure
 from llms.telemetry.redact import Redactor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final, final
+from typing import Any, Final, final
 
 import structlog
 from aiohttp import HttpVersion10, HttpVersion11, web
@@ -23,6 +23,7 @@ from llms.protocol.errors import (
 from llms.protocol.events import HttpEnded
 from llms.providers.discover import SERVER_NAME
 from llms.server.errors import INVALID_HTTP, respond, stopping
+from llms.server.plain_exchange import Asked, PlainExchange
 from llms.server.request_ids import RequestIds
 from llms.server.services import Services
 
@@ -49,7 +50,9 @@ class Access:
     """The gateway accounts for this request."""
 
 
-Handler = Callable[[web.Request, Access], Awaitable[web.StreamResponse]]
+Handler = Callable[[Any, Access], Awaitable[web.StreamResponse]]
+"""Takes a web.Request; those of chats take a PlainExchange as well."""
+Guarded = Callable[[Asked], Awaitable[web.StreamResponse]]
 
 
 @final
@@ -60,17 +63,15 @@ class Door:
         """Take what requests are checked against."""
         self._services = services
 
-    def guard(
-        self, handler: Handler, *, public: bool = False, probe: bool = False, anthropic: bool = False
-    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """Return a handler for the router; `public` routes need no key.
+    def guard(self, handler: Handler, *, public: bool = False, probe: bool = False, anthropic: bool = False) -> Guarded:
+        """Return a handler for the router, or for the hot route; `public` routes need no key.
 
         A `probe` route answers health checks, too, which call a container by its address. Errors of an `anthropic`
         route are worded as Anthropic does, and so is what a client asks that names the version of its API.
         """
         services = self._services
 
-        async def guarded(request: web.Request) -> web.StreamResponse:
+        async def guarded(request: Asked) -> web.StreamResponse:
             started = services.clock()
             headers = own_headers(request, services.ids)
             theirs = anthropic or ANTHROPIC_VERSION in request.headers
@@ -100,38 +101,38 @@ class Door:
         return guarded
 
 
-def own_headers(request: web.BaseRequest, ids: RequestIds) -> dict[str, str]:
+def own_headers(request: web.BaseRequest | PlainExchange, ids: RequestIds) -> dict[str, str]:
     """Return what every answer carries: the request id (the client's where it is fit to be one) and our name."""
     given = request.headers.get("x-request-id")
     fit = given is not None and _REQUEST_ID.fullmatch(given)
     return {"Server": SERVER_NAME, "x-request-id": given if given and fit else ids.new()}
 
 
-def _refuse_second_answer(request: web.Request) -> None:
+def _refuse_second_answer(request: Asked) -> None:
     """Cut a connection on which an answer has begun; a client must not take an error for a part of it."""
-    if request.writer.output_size > 0:
+    if request.begun if isinstance(request, PlainExchange) else request.writer.output_size > 0:
         if request.transport is not None:
             request.transport.abort()
         raise ConnectionResetError("the answer had begun")
 
 
-def _waits_to_send(request: web.Request) -> bool:
+def _waits_to_send(request: Asked) -> bool:
     """Tell whether a refused client holds its body back, so that nobody knows what follows on the connection."""
-    return "Expect" in request.headers and not request.content.is_eof()
+    return isinstance(request, web.Request) and "expect" in request.headers and not request.content.is_eof()
 
 
-def _admit(request: web.Request, access: Access, services: Services, *, public: bool, probe: bool) -> None:
+def _admit(request: Asked, access: Access, services: Services, *, public: bool, probe: bool) -> None:
     """Check host, origin, hops and key, in this order; raise an LlmsError."""
     if request.version not in _VERSIONS:
         raise InvalidRequest("Only HTTP/1.1 is spoken here.", code=INVALID_HTTP)
     headers = request.headers
-    host = headers.get("Host", "")
+    host = headers.get("host", "")
     if not (probe and services.hosts.allows_probe(host)):
         _check_host(host, services)
-    if not request.raw_path.startswith("/") and "://" in request.raw_path:
+    if isinstance(request, web.Request) and not request.raw_path.startswith("/") and "://" in request.raw_path:
         # A request line may name a host itself, which then counts (RFC 9112, 3.2.2).
         _check_host(request.url.raw_authority, services)
-    origin = headers.get("Origin")
+    origin = headers.get("origin")
     if origin is not None:
         _check_origin(request, access, services, origin, host, public=public)
     if services.draining and not public:
@@ -152,9 +153,7 @@ def _check_host(host: str, services: Services) -> None:
         )
 
 
-def _check_origin(
-    request: web.Request, access: Access, services: Services, origin: str, host: str, *, public: bool
-) -> None:
+def _check_origin(request: Asked, access: Access, services: Services, origin: str, host: str, *, public: bool) -> None:
     if services.hosts.same(origin, host):
         return
     if services.hosts.listed(origin):
@@ -179,11 +178,11 @@ def _check_hops(value: str) -> int:
     return int(value)
 
 
-def _caller(request: web.Request, services: Services, origin: str | None, host: str) -> Caller:
+def _caller(request: Asked, services: Services, origin: str | None, host: str) -> Caller:
     """Return who calls: by key, or by the cookie of a signed-in page of our own."""
     headers = request.headers
-    bearer, api_key = headers.get("Authorization"), headers.get("x-api-key")
-    if services.keys.required and bearer is None and api_key is None and "Cookie" in headers:
+    bearer, api_key = headers.get("authorization"), headers.get("x-api-key")
+    if services.keys.required and bearer is None and api_key is None and "cookie" in headers:
         own = services.hosts.same(origin, host) if origin else _is_own_read(request)
         found = services.sessions.caller_of(request.cookies.get(COOKIE, "")) if own else None
         if found is not None:
@@ -191,17 +190,22 @@ def _caller(request: web.Request, services: Services, origin: str | None, host: 
     return services.keys.check(bearer, api_key)
 
 
-def _is_own_read(request: web.Request) -> bool:
+def _is_own_read(request: Asked) -> bool:
     """Tell whether a request without Origin comes from our own page.
 
     Over plain HTTP to another machine browsers say nothing of the page that reads; SameSite keeps other sites out.
     """
-    site = request.headers.get("Sec-Fetch-Site")
+    site = request.headers.get("sec-fetch-site")
     return site == "same-origin" or (site is None and request.method in ("GET", "HEAD"))
 
 
 def _report(
-    request: web.Request, access: Access, services: Services, status: int, error: LlmsError | None, started: float
+    request: Asked,
+    access: Access,
+    services: Services,
+    status: int,
+    error: LlmsError | None,
+    started: float,
 ) -> None:
     services.emit(
         HttpEnded(

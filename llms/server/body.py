@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import HttpVersion11, web
 
 from llms.protocol.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType, excerpt
 from llms.server.errors import INVALID_HTTP
+from llms.server.plain_exchange import Asked, PlainExchange
 from llms.server.services import Services
 
 PATIENCE: Final = 25.0
@@ -16,11 +18,13 @@ PATIENCE: Final = 25.0
 BYTES_PER_SECOND: Final = 256 * 1024
 
 
-async def read_json(request: web.Request, services: Services, *, limit: int | None = None) -> bytes:
+async def read_json(request: Asked, services: Services, *, limit: int | None = None) -> bytes:
     """Return the body of a request that must be JSON, at most `limit` bytes (server.max_body); raise an LlmsError."""
-    check_framing(request)
-    _check_type(request)
+    _check_type(request.headers)
     limit = services.config.server.max_body if limit is None else limit
+    if isinstance(request, PlainExchange):
+        return _checked(request.read(), limit)
+    check_framing(request)
     length = request.content_length
     if length is not None and length > limit:
         raise too_large(limit)
@@ -88,14 +92,13 @@ def check_framing(request: web.Request) -> None:
         raise InvalidRequest("The only Transfer-Encoding that is read here is chunked.", code=INVALID_HTTP)
 
 
-def _check_type(request: web.Request) -> None:
-    headers = request.headers
-    coding = headers.get("Content-Encoding")
+def _check_type(headers: Mapping[str, str]) -> None:
+    coding = headers.get("content-encoding")
     if coding is not None and coding.strip().lower() != "identity":
         raise UnsupportedMediaType(f"Content-Encoding {excerpt(coding)!r} is not accepted; send the body uncompressed.")
-    kind = headers.get("Content-Type")
+    kind = headers.get("content-type")
     if kind is None:
-        if headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise UnsupportedMediaType("Content-Type must be application/json.")
         return
     if kind != "application/json" and kind.partition(";")[0].strip().lower() != "application/json":

@@ -19,6 +19,7 @@ from llms.protocol.sse import PING
 from llms.server.access import Access
 from llms.server.body import read_json
 from llms.server.event_stream import EventStream
+from llms.server.plain_exchange import Asked
 from llms.server.routing_headers import routing_headers
 from llms.server.running import Task
 from llms.server.services import Services
@@ -41,28 +42,29 @@ class Chat:
         self._ping = ping
         self._wire = dialect.wire if isinstance(dialect, TellsWire) else None
 
-    async def post(self, request: web.Request, access: Access) -> web.StreamResponse:
+    async def post(self, request: Asked, access: Access) -> web.StreamResponse:
         """Answer as the body's `stream` says."""
         return await self._answer(request, access, stream=None)
 
-    async def post_stream(self, request: web.Request, access: Access) -> web.StreamResponse:
+    async def post_stream(self, request: Asked, access: Access) -> web.StreamResponse:
         """Answer as a stream, whatever the body says."""
         return await self._answer(request, access, stream=True)
 
-    async def post_whole(self, request: web.Request, access: Access) -> web.StreamResponse:
+    async def post_whole(self, request: Asked, access: Access) -> web.StreamResponse:
         """Answer as a whole, whatever the body says."""
         return await self._answer(request, access, stream=False)
 
-    async def _answer(self, request: web.Request, access: Access, *, stream: bool | None) -> web.StreamResponse:
+    async def _answer(self, request: Asked, access: Access, *, stream: bool | None) -> web.StreamResponse:
         raw = await read_json(request, self._services)
         chat = self._dialect.parse(raw, request_id=access.request_id, hops=access.hops, stream=stream)
-        is_special = chat.stream and OPT_IN in request.headers and self._dialect.opt_in
-        wanted = opted_in(request.headers.getall(OPT_IN)) if is_special else NOTHING
+        wanted = NOTHING
+        if chat.stream and OPT_IN in request.headers and self._dialect.opt_in and isinstance(request, web.Request):
+            wanted = opted_in(request.headers.getall(OPT_IN))
         if self._services.gateway.fleet.sharing is not None:
-            chat = chat._replace(cache_control=request.headers.get("Cache-Control", ""))
+            chat = chat._replace(cache_control=request.headers.get("cache-control", ""))
         if "progress" in wanted:
             chat = chat._replace(progress=Progress.of(chat.body, clock=self._services.clock))
-        if "resumable" in wanted:
+        if "resumable" in wanted and isinstance(request, web.Request):
             return await self._resumable(request, access, chat, batched="batch" in wanted)
         access.reported = True
         with self._services.running.request(access.request_id) as task:
@@ -86,14 +88,14 @@ class Chat:
         )
         return await answer(request, access, generation, services=self._services)
 
-    async def _whole(self, request: web.Request, access: Access, chat: ChatRequest) -> WholeAnswer:
+    async def _whole(self, request: Asked, access: Access, chat: ChatRequest) -> WholeAnswer:
         whole = await self._services.gateway.complete(chat, route=request.path, key_id=access.caller.key_id)
         headers = {**access.headers, **routing_headers(whole.exchange)}
         native = whole.completion.native
         return WholeAnswer(self._dialect.whole(whole.completion, whole) if native is None else native.wire, headers)
 
     async def _stream(
-        self, request: web.Request, access: Access, chat: ChatRequest, task: Task, *, batched: bool
+        self, request: Asked, access: Access, chat: ChatRequest, task: Task, *, batched: bool
     ) -> web.StreamResponse:
         services = self._services
         events = EventStream(request, access, services, ping=self._ping)

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final, final
 
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 
 from llms.protocol.errors import LlmsError
 from llms.protocol.sse import PING
 from llms.server.access import Access
+from llms.server.outlet import Outlet, ResponseOutlet
+from llms.server.plain_exchange import Asked, PlainExchange
 from llms.server.services import Services
 from llms.streaming.progress import Waiting
 
@@ -25,12 +27,6 @@ STALL_SECONDS: Final = 300.0
 """A client that takes nothing for this long is cut."""
 
 
-class _Response(web.StreamResponse):
-    """A response whose head waits for the first events, so that one write carries both."""
-
-    _send_headers_immediately = False
-
-
 @final
 class EventStream:
     """Write events; `committed` tells whether the client has its status. Close it when done."""
@@ -39,20 +35,19 @@ class EventStream:
         "_backlog",
         "_beat",
         "_blocked",
-        "_chunked",
+        "_headers",
         "_last",
+        "_outlet",
         "_ping",
-        "_request",
         "_tasks",
         "_ticker",
         "heartbeat",
-        "response",
         "waiting",
     )
 
     def __init__(
         self,
-        request: web.Request,
+        request: Asked,
         access: Access,
         services: Services,
         *,
@@ -64,7 +59,7 @@ class EventStream:
 
         Those of the defaults stand where nobody knows better; `headers` are sent beside those that every answer has.
         """
-        self._request = request
+        self._outlet: Outlet = request if isinstance(request, PlainExchange) else ResponseOutlet(request)
         self._ping = ping
         self.heartbeat = services.config.defaults.heartbeat if heartbeat is None else heartbeat
         self._tasks = services.tasks
@@ -76,26 +71,24 @@ class EventStream:
         self._beat: asyncio.Task[None] | None = None
         self.waiting: Waiting | None = None
         """Tells a client that asked for progress what goes on before the first chunk."""
-        self.response = _Response(headers={**_HEADERS, **access.headers, **headers})
-        self._chunked = request.version >= HttpVersion11
-        if not self._chunked:
-            # Without chunks, only the end of the connection tells where the stream ends.
-            self.response.headers["Connection"] = "close"
-            self.response.force_close()
+        self._headers: dict[str, str] = {**_HEADERS, **access.headers, **headers}
+
+    @property
+    def response(self) -> web.StreamResponse:
+        """Return what the handler returns."""
+        return self._outlet.response
 
     @property
     def committed(self) -> bool:
         """Tell whether the status is settled."""
-        return self.response.prepared
+        return self._outlet.begun
 
     async def commit(self, headers: Mapping[str, str] | None = None) -> None:
         """Prepare status and headers, unless a heartbeat sent them; the chunks begin."""
         self.waiting = None
         await self.settle()
-        if not self.response.prepared:
-            if headers:
-                self.response.headers.update(headers)
-            await self.response.prepare(self._request)
+        if not self._outlet.begun:
+            await self._outlet.begin({**self._headers, **headers} if headers else self._headers)
 
     async def settle(self) -> None:
         """Wait for a heartbeat that is being sent."""
@@ -106,10 +99,10 @@ class EventStream:
         """Send whole events, or what is ready without any; wait while the client is slow."""
         self._last = self._ticker.now
         if not data:
-            self._request.writer.send_headers()
+            self._outlet.flush()
             return
         self._blocked = True
-        await self.response.write(data)
+        await self._outlet.write(data)
         self._blocked = False
 
     def pass_on(self, data: bytes) -> bool:
@@ -117,9 +110,9 @@ class EventStream:
 
         This is what `write` comes to for a client that keeps up, without the layers between: an HTTP chunk, one write.
         """
-        client = self._request.protocol
-        transport = client.transport
-        if transport is None or client.writing_paused or transport.is_closing() or not self._chunked:
+        outlet = self._outlet
+        transport = outlet.transport
+        if transport is None or outlet.writing_paused or transport.is_closing() or not outlet.chunked:
             return False
         self._last = self._ticker.now
         transport.write(b"%x\r\n%b\r\n" % (len(data), data))
@@ -132,7 +125,7 @@ class EventStream:
         """
         self._last = self._ticker.now
         self._blocked = True
-        await self.response.write_eof(data)
+        await self._outlet.end(data)
 
     async def fail(self, error: LlmsError, tell: Callable[[LlmsError], bytes]) -> None:
         """Raise an error as long as the client has no status; after that `tell` it as the last event."""
@@ -158,7 +151,7 @@ class EventStream:
             self._speak(self._ping, now)
 
     def _watch_backlog(self, now: float) -> None:
-        transport = self._request.transport
+        transport = self._outlet.transport
         if transport is None:
             return
         backlog = transport.get_write_buffer_size()
@@ -177,8 +170,8 @@ class EventStream:
         if self._blocked:
             return
         try:
-            if not self.response.prepared:
-                await self.response.prepare(self._request)
-            await self.response.write(data)
+            if not self._outlet.begun:
+                await self._outlet.begin(self._headers)
+            await self._outlet.write(data)
         except ConnectionError:
             return

@@ -18,8 +18,6 @@ from llms.server.request_ids import RequestIds
 _log = structlog.get_logger()
 HEAD_SECONDS: Final = 15.0
 """A request's head may take this long from its first byte."""
-_LINGER_SECONDS: Final = 3.0
-"""For this long the rest of a body is read and thrown away when its request has its answer already."""
 
 
 class Connection(RequestHandler):
@@ -54,9 +52,7 @@ class Connection(RequestHandler):
                 self._messages.pop()
                 self._break_body(message.exc)
         if self._busy:
-            if self._head_timer is not None:
-                self._head_timer.cancel()
-                self._head_timer = None
+            self._stop_head_timer()
         elif self._head_timer is None and self._waiter is not None and not self._force_close:
             self._head_timer = self._loop.call_later(HEAD_SECONDS, self._cut)
 
@@ -75,11 +71,14 @@ class Connection(RequestHandler):
     def _busy(self) -> bool:
         return bool(self._messages) or self._request_in_progress
 
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """Let go of the timer."""
+    def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Let go of the timer."""
+        self._stop_head_timer()
         super().connection_lost(exc)
 
     def handle_error(
@@ -135,39 +134,3 @@ def _hides_the_next(request: web.BaseRequest) -> bool:
     """
     headers = request.headers
     return hdrs.UPGRADE in headers or hdrs.TRANSFER_ENCODING in headers
-
-
-class Listener(web.Server):
-    """Make our connections for an application's server."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._ids = RequestIds()
-
-    def __call__(self) -> RequestHandler:
-        return Connection(self, self._ids, loop=self._loop, **self._kwargs)
-
-
-class Runner(web.AppRunner):
-    """Run an application on our connections, cancelling handlers whose client left."""
-
-    def __init__(self, app: web.Application, *, keepalive: float = 75.0) -> None:
-        """`keepalive` is how many seconds an idle connection is kept."""
-        super().__init__(
-            app,
-            access_log=None,
-            handler_cancellation=True,
-            keepalive_timeout=keepalive,
-            shutdown_timeout=2.0,
-            lingering_time=_LINGER_SECONDS,
-            auto_decompress=False,
-        )
-
-    async def _make_server(self) -> web.Server:
-        made = await super()._make_server()
-        return Listener(
-            made.request_handler,
-            request_factory=made.request_factory,
-            handler_cancellation=made.handler_cancellation,
-            **made._kwargs,
-        )

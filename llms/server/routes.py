@@ -9,6 +9,7 @@ from aiohttp import web
 from llms.server.access import Door, Handler
 from llms.server.api_routes import add_api_routes
 from llms.server.chat import Chat
+from llms.server.hot_route import HOT_ROUTE, HotRoute
 from llms.server.later import handler_of, handlers_of
 from llms.server.media_routes import add_media_routes
 from llms.server.message_routes import add_message_routes
@@ -40,6 +41,7 @@ def add_routes(app: web.Application, services: Services) -> None:
         for verb in (method, "HEAD") if public and method == "GET" else (method,):
             app.router.add_route(verb, path, guarded, expect_handler=_leave_to_reader)
 
+    app[HOT_ROUTE] = HotRoute(services, {f"{v1}/chat/completions": door.guard(chat.post) for v1 in ("/v1", "")})
     for v1 in ("/v1", ""):
         route("POST", f"{v1}/chat/completions", chat.post)
         route("POST", f"{v1}/chat/completions/stream", chat.post_stream)

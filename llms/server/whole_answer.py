@@ -22,8 +22,8 @@ class WholeAnswer(web.StreamResponse):
     def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
         """Take the body and the headers that are not about it."""
         super().__init__()
-        self._whole = body
-        self._own = headers
+        self.whole = body
+        self.own = headers
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Write the head, which waits for the body."""
@@ -32,9 +32,9 @@ class WholeAnswer(web.StreamResponse):
         writer = self._payload_writer = request.writer
         is_new = request.version == HttpVersion11
         stays = self._keep_alive = request.keep_alive if self._keep_alive is None else self._keep_alive
-        head = CIMultiDict(self._own)
+        head = CIMultiDict(self.own)
         head[hdrs.CONTENT_TYPE] = "application/json"
-        head[hdrs.CONTENT_LENGTH] = str(len(self._whole))
+        head[hdrs.CONTENT_LENGTH] = str(len(self.whole))
         head[hdrs.DATE] = rfc822_formatted_time()
         if stays is not is_new:
             head[hdrs.CONNECTION] = "keep-alive" if stays else "close"
@@ -43,4 +43,4 @@ class WholeAnswer(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Write the body; `data` is for streams."""
-        await super().write_eof(data or self._whole)
+        await super().write_eof(data or self.whole)

@@ -250,7 +250,7 @@ class TestClients:
             await client.send(chat(), headers={"Connection": "close"})
             got = await client.until(b"000000")
             await asyncio.sleep(0.3)
-            transport = streams[0]._request.transport
+            transport = streams[0]._outlet.transport
             assert transport is not None
             assert transport.get_write_buffer_size() < 1_000_000
             got += await client.reader.read()

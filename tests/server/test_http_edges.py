@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from llms.server import body, protocol
+from llms.server import body, protocol, runner
 from llms.testing.fake_upstream import FakeUpstream, answer, pause, text_stream, whole
 from tests.proxy import RawClient, ask, chat, one_upstream, serving
 from tests.server.wire import CHUNKED, LENGTH, PROMPT, answers, assert_fine, assert_refused, connected, post
@@ -71,7 +71,7 @@ ASKED_FIRST = {
 async def test_a_client_that_asks_first_is_refused_before_it_sends(
     sent: bytes, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "_LINGER_SECONDS", 0.1)
+    monkeypatch.setattr(runner, "_LINGER_SECONDS", 0.1)
     keys = 'keys: {required: true, static: ["sk-llms-the-right-one"]}'
     async with FakeUpstream() as upstream, serving(one_upstream(upstream, more=keys if status == 401 else "")) as proxy:
         [reply] = await answers(proxy, sent)
@@ -171,7 +171,7 @@ async def test_an_idle_connection_is_no_slow_head(monkeypatch: pytest.MonkeyPatc
 
 async def test_slow_bodies_are_cut_while_others_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body, "PATIENCE", 0.4)
-    monkeypatch.setattr(protocol, "_LINGER_SECONDS", 0.1)
+    monkeypatch.setattr(runner, "_LINGER_SECONDS", 0.1)
     async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
 
         async def drip(head: bytes, piece: bytes) -> tuple[int, str]:

@@ -1,0 +1,62 @@
+"""The hot route: plain requests for a chat, answered from their bytes without aiohttp's machinery around a request.
+
+What is not plain beyond doubt is aiohttp's, on the same connection. Both ways lead to the same handlers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, final
+
+import structlog
+from aiohttp import web
+
+from llms.server.plain_exchange import PlainExchange
+from llms.server.plain_head import HeadReader, PlainHead
+from llms.server.services import Services
+
+_log = structlog.get_logger()
+_UNUSUAL: Final = frozenset(
+    {"anthropic-version", "content-encoding", "cookie", "expect", "origin", "te", "trailer", "upgrade", "x-llms-stream"}
+)
+"""Headers of requests that are none of the plain ones."""
+Guarded = Callable[[PlainExchange], Awaitable[web.StreamResponse]]
+
+
+@final
+class HotRoute:
+    """Tell which requests are plain, and answer them."""
+
+    def __init__(self, services: Services, handlers: Mapping[str, Guarded]) -> None:
+        """Take the handlers by path."""
+        self._services = services
+        self._handlers = {f"POST {path} HTTP/1.1": handler for path, handler in handlers.items()}
+        self.read = HeadReader().read
+        """Returns the head that bytes begin with, where its framing is beyond doubt."""
+
+    def takes(self, head: PlainHead) -> bool:
+        """Tell whether a request is answered here."""
+        headers, server = head.headers, self._services.config.server
+        return (
+            head.line in self._handlers
+            and server.fast_path
+            and "content-length" in headers
+            and head.length <= server.max_body
+            and _UNUSUAL.isdisjoint(headers)
+            and headers.get("connection", "keep-alive").lower() == "keep-alive"
+        )
+
+    async def answer(self, exchange: PlainExchange) -> None:
+        """Run the handler and send what it returns; cut the connection where that fails."""
+        keeps = False
+        try:
+            response = await self._handlers[exchange.line](exchange)
+            exchange.send(response)
+            keeps = response.keep_alive is not False
+        except ConnectionError:
+            _log.debug("the client left", path=exchange.path)
+        finally:
+            exchange.over(keeps=keeps)
+
+
+HOT_ROUTE: Final = web.AppKey("hot_route", HotRoute)

@@ -1,0 +1,143 @@
+"""One plain request and its answer: what the handlers of chats use of a request, without aiohttp's machinery."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Final, final
+
+from aiohttp import HttpVersion, HttpVersion11, web
+from aiohttp.helpers import rfc822_formatted_time
+
+from llms.server.plain_head import PlainHead
+from llms.server.whole_answer import WholeAnswer
+
+if TYPE_CHECKING:
+    from llms.server.hot_connection import HotConnection
+
+_OK: Final = "200 OK"
+_NO_COOKIES: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@final
+class PlainExchange:
+    """A request read whole, and the outlet of its answer.
+
+    The connection goes on to its next request when this one is over, or is closed when its handler wants that.
+    """
+
+    version: ClassVar[HttpVersion] = HttpVersion11
+    method: ClassVar[str] = "POST"
+    cookies: ClassVar[Mapping[str, str]] = _NO_COOKIES
+    chunked: ClassVar[bool] = True
+
+    __slots__ = ("_body", "_connection", "_head", "_response", "begun", "headers", "line", "task")
+
+    def __init__(self, connection: HotConnection, head: PlainHead, body: bytes) -> None:
+        """Take what was read, and where the answer goes."""
+        self._connection = connection
+        self._body = body
+        self._head = b""
+        self._response: web.StreamResponse | None = None
+        self.headers = head.headers
+        self.line = head.line
+        self.begun = False
+        """The head of the answer is settled."""
+        self.task: asyncio.Task[None] | None = None
+        """Who answers."""
+
+    # -- the request -------------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> str:
+        """Return the target, which has no query."""
+        return self.line[5:-9]
+
+    raw_path = path
+
+    def read(self) -> bytes:
+        """Return the body."""
+        return self._body
+
+    # -- the answer --------------------------------------------------------------------------------------
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """Return where the bytes go; None when the client is gone."""
+        return self._connection.transport
+
+    @property
+    def writing_paused(self) -> bool:
+        """Tell whether the client is slow."""
+        return self._connection.writing_paused
+
+    @property
+    def response(self) -> web.StreamResponse:
+        """Return what the handler of a stream returns."""
+        if self._response is None:
+            self._response = web.StreamResponse()
+        return self._response
+
+    def send(self, response: web.StreamResponse) -> None:
+        """Send what a handler returned, unless it is a stream, which has gone its way."""
+        if isinstance(response, WholeAnswer):
+            kind = {"Content-Type": "application/json"}
+            self._write(head(_OK, {**response.own, **kind}, length=len(response.whole)) + response.whole)
+        elif isinstance(response, web.Response):
+            body = response.body if isinstance(response.body, bytes) else b""
+            status = f"{response.status} {response.reason}"
+            headers = {name: value for name, value in response.headers.items() if name != "Content-Length"}
+            if response.keep_alive is False:
+                headers["Connection"] = "close"
+            self._write(head(status, headers, length=len(body)) + body)
+
+    async def begin(self, headers: Mapping[str, str]) -> None:
+        """Settle the head of a stream; it goes out with what is written next."""
+        self._head = head(_OK, headers)
+        self.begun = True
+
+    def flush(self) -> None:
+        """Send the head at once."""
+        if self._head:
+            self._write(b"")
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece of the stream; wait while the client is slow."""
+        self._write(b"%x\r\n%b\r\n" % (len(data), data) if data else b"")
+        if self._connection.writing_paused:
+            await self._connection.drain()
+
+    async def end(self, data: bytes) -> None:
+        """Send the last piece."""
+        self._write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n")
+        if self._connection.writing_paused:
+            await self._connection.drain()
+
+    def over(self, *, keeps: bool) -> None:
+        """Let the connection go on to its next request, or have it closed."""
+        self._connection.over(keeps=keeps)
+
+    def _write(self, data: bytes) -> None:
+        transport = self._connection.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        waiting, self._head = self._head, b""
+        transport.write(waiting + data if waiting else data)
+
+
+Asked = web.Request | PlainExchange
+"""A request, by either way."""
+
+
+def head(status: str, headers: Mapping[str, str], *, length: int | None = None) -> bytes:
+    """Return the head of an answer, with its Date and framing: of chunks where no `length` is given.
+
+    Raises ValueError where a value would end its line.
+    """
+    framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    text = "\r\n".join((f"HTTP/1.1 {status}", *lines, framing, f"Date: {rfc822_formatted_time()}", "", ""))
+    if text.count("\n") != len(lines) + 4 or text.count("\r") != len(lines) + 4 or "\0" in text:
+        raise ValueError("a header holds a line break")
+    return text.encode()
