@@ -12,74 +12,64 @@ from typing import Final, cast, final
 
 import httptools
 
+from llms.providers._answer_parts import HEAD_LIMIT, AnswerParts
+from llms.providers._breaks import BrokenAnswer, NoAnswer, NotHttp, Stray
 from llms.providers._tls import is_ended
 
 _BUFFER_HIGH: Final = 256 * 1024
-_HEAD_LIMIT: Final = 64 * 1024
 _REFUSAL: Final = 300
 
 
-class BrokenAnswer(Exception):
-    """The connection ended, or was cut, before the answer was complete."""
-
-
-class NoAnswer(BrokenAnswer):
-    """The connection ended before the first byte of an answer."""
-
-
-class NotHttp(Exception):
-    """What came back is not HTTP/1.1."""
-
-
-class Stray(NotHttp):
-    """What came back does not even begin as an answer: on a kept connection it belongs to the exchange before."""
-
-
 @final
-class Connection(asyncio.Protocol):
+class Connection(AnswerParts, asyncio.Protocol):
     """Carry one exchange at a time; `reusable` tells the pool that it may carry another."""
 
     __slots__ = (
-        "_body", "_complete", "_failure", "_fruitless", "_full", "_gone", "_head_size", "_loop", "_parser",
-        "_paused", "_sending", "_size", "_take", "_until_eof", "_waiter",
-        "headers", "idle_since", "status", "transport",
-    )  # fmt: skip
+        "_failure",
+        "_fruitless",
+        "_full",
+        "_gone",
+        "_listener",
+        "_loop",
+        "_paused",
+        "_sending",
+        "_take",
+        "_waiter",
+        "idle_since",
+        "transport",
+    )
 
     def __init__(self, gone: Callable[[Connection], None]) -> None:
         """`gone` hears when the connection is lost."""
         self._loop = asyncio.get_running_loop()
         self._gone = gone
-        self._parser = httptools.HttpResponseParser(self)
-        self._body: list[bytes] = []
-        self._size = 0
-        self._head_size = 0
+        super().__init__()
         self._fruitless = 0
         """Bytes since the last that were a head or a piece of a body: of a header the parser tells at its end only."""
-        self._complete = True
         self._paused = False
         self._full = False
         """The upstream takes less than it is sent."""
         self._sending = False
         """Of a request's body not all was sent."""
-        self._until_eof = False
         self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._take: Callable[[bytes], bool] | None = None
+        self._listener: Callable[[], None] | None = None
         self.transport: asyncio.Transport | None = None
         self.idle_since = 0.0
-        self.status = 0
-        self.headers: dict[str, str] = {}
-        """The answer's, by lower-case name; repeated ones joined by ", "."""
 
     # -- the exchange ------------------------------------------------------------------------------------
 
-    async def send(self, head: bytes, body: bytes) -> None:
-        """Send a request and wait for the head of its answer."""
+    def send(self, head: bytes, body: bytes) -> None:
+        """Send a request; raise NoAnswer where the connection is gone."""
         transport = self._begin()
-        if len(body) < _HEAD_LIMIT:
+        if len(body) < HEAD_LIMIT:
             transport.write(head + body)
         else:
             transport.writelines((head, body))
+
+    async def answered(self) -> None:
+        """Wait for the head of the answer."""
         while not self.status:
             await self._wait()
 
@@ -99,17 +89,15 @@ class Connection(asyncio.Protocol):
                 break
         else:
             self._sending = False
-        while not self.status:
-            await self._wait()
+        await self.answered()
 
     def _begin(self) -> asyncio.Transport:
         """Make ready for a request; raise NoAnswer where the connection is gone."""
         transport = self.transport
         if transport is None or not self._complete:
             raise NoAnswer
-        self._complete = False
-        self.status = self._size = self._head_size = self._fruitless = 0
-        self.headers = {}
+        self.expect()
+        self._fruitless = 0
         return transport
 
     async def read(self, take: Callable[[bytes], bool] | None = None) -> bytes:
@@ -122,13 +110,36 @@ class Connection(asyncio.Protocol):
                 return b""
             self._take = take
             await self._wait()
-        data = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        data = self.arrived
+        self.drop()
+        return data
+
+    @property
+    def arrived(self) -> bytes:
+        """Return what has arrived of the body and was not read."""
+        return self._body[0] if len(self._body) == 1 else b"".join(self._body)
+
+    def drop(self) -> None:
+        """Forget what has arrived."""
         self._body.clear()
         self._size = 0
         if self._paused and self.transport is not None:
             self._paused = False
             self.transport.resume_reading()
-        return data
+
+    def listen(self, listener: Callable[[], None] | None) -> None:
+        """Have `listener` called, instead of waking a waiter, whenever something has changed."""
+        self._listener = listener
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether nothing more will arrive."""
+        return self._complete or self._failure is not None or self.transport is None
+
+    @property
+    def overfull(self) -> bool:
+        """Tell whether so much arrived that the upstream is held back."""
+        return self._paused
 
     @property
     def complete(self) -> bool:
@@ -166,7 +177,9 @@ class Connection(asyncio.Protocol):
             self._waiter = self._take = None
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+        if self._listener is not None:
+            self._listener()
+        elif self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     # -- asyncio.Protocol --------------------------------------------------------------------------------
@@ -190,7 +203,7 @@ class Connection(asyncio.Protocol):
             begun = self.status or self._fruitless or data.startswith(b"HTTP/")
             self._fail((NotHttp if begun else Stray)(str(failure.__context__ or failure)))
         self._fruitless = self._fruitless + len(data) if before == (self.status, self._size) else 0
-        if self._fruitless > _HEAD_LIMIT:
+        if self._fruitless > HEAD_LIMIT:
             self._fail(NotHttp("a head without an end"))
         if self._take is not None and self._body and self._is_taken(self._take):
             return
@@ -237,50 +250,6 @@ class Connection(asyncio.Protocol):
         del self._parser
         self._wake()
         self._gone(self)
-
-    # -- what the parser found ---------------------------------------------------------------------------
-
-    def on_message_begin(self) -> None:
-        """Refuse an answer that nobody asked for; what came before it stands."""
-        if self._complete:
-            raise ValueError("more than one answer")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Note one header; those behind the body are none of the answer's."""
-        self._head_size += len(name) + len(value)
-        if self._head_size > _HEAD_LIMIT:
-            raise ValueError("the head of the answer is too large")
-        if self.status:
-            return
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
-
-    def on_headers_complete(self) -> None:
-        """Take the status; interim answers (1xx) are passed over."""
-        status = self._parser.get_status_code()
-        if status < 100 or self._parser.get_http_version() not in ("1.1", "1.0"):
-            raise ValueError("this is not an answer of HTTP/1.1")
-        coding = self.headers.get("transfer-encoding")
-        if coding is not None and coding.strip(" ").lower() != "chunked":
-            raise ValueError("a transfer coding that was not asked for")
-        if status < 200:
-            self.headers = {}
-            return
-        self._until_eof = coding is None and "content-length" not in self.headers
-        self.status = status
-
-    def on_body(self, data: bytes) -> None:
-        """Keep a piece of the body."""
-        self._body.append(data)
-        self._size += len(data)
-
-    def on_message_complete(self) -> None:
-        """Note the end of an answer."""
-        if self.status:
-            self._complete = True
-            # HTTP/1.0 knows no chunks, so that nobody knows what follows them (RFC 9112, 6.1).
-            odd = "transfer-encoding" in self.headers and self._parser.get_http_version() != "1.1"
-            self._until_eof = odd or not self._parser.should_keep_alive()
 
     def _fail(self, failure: Exception) -> None:
         if self._failure is None:

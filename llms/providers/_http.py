@@ -21,7 +21,8 @@ from llms.protocol.errors import (
     UpstreamUnreachable,
 )
 from llms.protocol.refusals import Refusal, error_for
-from llms.providers._connection import BrokenAnswer, Connection, NoAnswer, NotHttp, Stray
+from llms.providers._breaks import BrokenAnswer, NoAnswer, NotHttp, Stray
+from llms.providers._connection import Connection
 from llms.providers._inflate import Inflate
 from llms.providers._origin import PORTS, origin_of
 from llms.providers._pool import Pool
@@ -172,17 +173,17 @@ class Endpoint:
         lines = [f"{method} {target} HTTP/1.1", *by_name.values()]
         return "".join(f"{line}\r\n" for line in lines).encode("latin-1", "replace")
 
-    async def send(self, head: bytes, body: bytes = b"") -> Response:
-        """Send a request and return its answer's head.
+    async def send(self, head: bytes, body: bytes = b"", *, sent: Connection | None = None) -> Response:
+        """Send a request and return its answer's head; `sent` is where that was done already.
 
         A kept connection that ends as our request goes out is replaced once, if nothing of an answer came back over it:
         then the upstream was through with it before it read us.
         """
         request = b"%bContent-Length: %d\r\n\r\n" % (head, len(body)) if body else head + b"\r\n"
-        connection = self.pool.take(self.origin)
+        connection = sent or self.pool.take(self.origin)
         if connection is not None:
             try:
-                return await self._exchange(connection, request, body)
+                return await self._exchange(connection, b"" if sent else request, body)
             except (NoAnswer, Stray):
                 pass
             except (BrokenAnswer, NotHttp) as failure:
@@ -263,7 +264,9 @@ class Endpoint:
 
     async def _exchange(self, connection: Connection, request: bytes, body: bytes) -> Response:
         try:
-            await connection.send(request, body)
+            if request:
+                connection.send(request, body)
+            await connection.answered()
             return Response(connection, self)
         except BaseException:
             connection.abort()

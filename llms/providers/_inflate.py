@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Final, final
 
-from llms.providers._connection import NotHttp
+from llms.providers._breaks import NotHttp
 
 _CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 

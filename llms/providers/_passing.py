@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Final, final
 
 from llms.protocol.passthrough import AREAS, Area, Passed, PassRequest, Upload
-from llms.providers._connection import BrokenAnswer, NotHttp
+from llms.providers._breaks import BrokenAnswer, NotHttp
 from llms.providers._http import Endpoint, Response
 
 PASSES: Final = (

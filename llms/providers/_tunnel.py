@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from llms.providers._connection import BrokenAnswer, Connection, NotHttp
+from llms.providers._breaks import BrokenAnswer, NotHttp
+from llms.providers._connection import Connection
 from llms.providers._pool import Origin
 from llms.providers._tls import NoWay, handshake_failed, untrusted
 
@@ -71,7 +72,8 @@ async def _ask(connection: Connection, proxy: Proxy, origin: Origin) -> None:
     if proxy.authorization:
         lines.append(f"Proxy-Authorization: {proxy.authorization}")
     try:
-        await connection.send("\r\n".join([*lines, "", ""]).encode("latin-1", "replace"), b"")
+        connection.send("\r\n".join([*lines, "", ""]).encode("latin-1", "replace"), b"")
+        await connection.answered()
     except BrokenAnswer:
         raise NoWay(f"{proxy.place} closed the connection without an answer", lasting=False) from None
     except NotHttp:
