@@ -96,6 +96,16 @@ class Exchange:
             self.error = LlmsError(type(failure).__name__)
         self.end(committed=False)
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether it has ended."""
+        return self._ended
+
+    def forget(self) -> None:
+        """Take back that it began; nobody is told."""
+        self._ended = True
+        self._live.discard(self)
+
     def end(self, *, committed: bool) -> None:
         """Tell the observers, once, how the request went."""
         if self._ended:

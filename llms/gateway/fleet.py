@@ -14,7 +14,16 @@ from llms.config.model import Config, ProviderRow
 from llms.policies.slots import Slots
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo
 from llms.protocol.errors import LlmsError, UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from llms.providers.base import NeedsBytes, Provider, Relay, SupportsClose, SupportsRelay, SupportsSlots
+from llms.providers.base import (
+    Begun,
+    NeedsBytes,
+    Provider,
+    Relay,
+    SupportsBegin,
+    SupportsClose,
+    SupportsRelay,
+    SupportsSlots,
+)
 from llms.routing.catalog import Catalog
 from llms.routing.planner import Planner
 
@@ -32,6 +41,7 @@ class Member:
         "_idle",
         "asked_at",
         "asks_bytes",
+        "begin",
         "count_slots",
         "listed",
         "problem",
@@ -60,6 +70,10 @@ class Member:
         """Streams as the provider's `chat` does, where it can let plain bytes go on by themselves."""
         if isinstance(provider, SupportsRelay):
             self.relay = provider.relay
+        self.begin: Callable[..., Begun | None] | None = None
+        """Sends a plain chat at once, where the provider can; see SupportsBegin."""
+        if isinstance(provider, SupportsBegin):
+            self.begin = provider.begin
         self.running = 0
         self.listed: list[ModelInfo] | None = None
         """What it said it serves; None until it told."""

@@ -14,16 +14,15 @@ from llms.gateway.attaching import Attaching
 from llms.gateway.exchange import Exchange
 from llms.gateway.fleet import Fleet, Member
 from llms.gateway.lease import Lease
+from llms.gateway.leasing import take_lease
 from llms.gateway.receiving import collect, commit
 from llms.gateway.speaking import speaking
-from llms.policies.slots import Slots
 from llms.protocol.chat import ChatRequest
 from llms.protocol.embeddings import EmbeddingRequest
 from llms.protocol.errors import LlmsError, ModelNotFound
 from llms.protocol.events import Observer
 from llms.protocol.passthrough import PassRequest
-from llms.protocol.progress import Progress
-from llms.routing.catalog import Route, Target
+from llms.routing.catalog import Route
 from llms.routing.health import Health
 from llms.routing.planner import Plan
 from llms.routing.retry import Attempts, Step
@@ -33,6 +32,7 @@ from llms.streaming.ticker import Ticker
 if TYPE_CHECKING:
     from llms.attachments.fetch import Fetcher
     from llms.gateway.embedding import Embedded
+    from llms.gateway.inline import Started
     from llms.gateway.passing_on import Relay
 
 _LIST_PATIENCE = 5.0
@@ -67,7 +67,7 @@ class Gateway:
         self.live: set[Exchange] = set()
         self.ticker = Ticker()
         self._observers = observers
-        self._clock = clock
+        self.clock = clock
         self._now = now
         self._rng = rng
         self._refresh = refresh
@@ -79,11 +79,11 @@ class Gateway:
             return self.fleet.sharing.chat(self, request, route=route, key_id=key_id)
         return self.open(request, self.exchange(request, route=route, key_id=key_id, stream=True))
 
-    async def open(self, request: ChatRequest, exchange: Exchange) -> Answer:
-        """Do what `chat` does for one request alone, on an account of its own."""
+    async def open(self, request: ChatRequest, exchange: Exchange, started: Started | None = None) -> Answer:
+        """Do what `chat` does for one request alone, on an account of its own; its first attempt may have `started`."""
         narrow, prepare = speaking(request), self._attaching(request)
         try:
-            return await self._try(request, exchange, commit, narrow=narrow, prepare=prepare)
+            return await self._try(request, exchange, commit, narrow=narrow, prepare=prepare, started=started)
         except BaseException as failure:
             exchange.failed(failure)
             raise
@@ -94,10 +94,13 @@ class Gateway:
             return self.fleet.sharing.complete(self, request, route=route, key_id=key_id)
         return self.collect(request, self.exchange(request, route=route, key_id=key_id, stream=False))
 
-    def collect(self, request: ChatRequest, exchange: Exchange) -> Coroutine[Any, Any, Whole]:
-        """Do what `complete` does for one request alone, on an account of its own."""
+    def collect(
+        self, request: ChatRequest, exchange: Exchange, started: Started | None = None
+    ) -> Coroutine[Any, Any, Whole]:
+        """Do what `complete` does for one request alone, as `open` does."""
         narrow, prepare = speaking(request), self._attaching(request)
-        return self._finish(exchange, self._try(request, exchange, collect, narrow=narrow, prepare=prepare))
+        trying = self._try(request, exchange, collect, narrow=narrow, prepare=prepare, started=started)
+        return self._finish(exchange, trying)
 
     async def embed(self, request: EmbeddingRequest, *, route: str, key_id: str = "") -> Embedded:
         """Return vectors as the client asked for them; raise an LlmsError when no target gave any."""
@@ -147,7 +150,7 @@ class Gateway:
             key_id=key_id,
             stream=stream,
             started=self._now(),
-            clock=self._clock,
+            clock=self.clock,
             observers=self._observers,
             live=self.live,
         )
@@ -172,25 +175,31 @@ class Gateway:
         narrow: Callable[[Route, Fleet], Route] | None = None,
         prepare: Prepare[R] | None = None,
         route: Route | None = None,
+        started: Started | None = None,
     ) -> T:
         """Make attempts over the plan until one is committed; `narrow` leaves out the targets that cannot do it.
 
         `prepare` makes the request fit for a provider that has asked for it; the `route` is that of the model's id,
         unless one is given.
         """
-        route = route or await self.route(request.model)
-        fleet = self.fleet
-        plan = fleet.planner.plan(route if narrow is None else narrow(route, fleet))
+        if started is None:
+            route = route or await self.route(request.model)
+            fleet = self.fleet
+            plan = fleet.planner.plan(route if narrow is None else narrow(route, fleet))
+            lease = None
+        else:
+            plan, fleet, lease = started
         attempts: Attempts | None = None
         members = _users_of(plan, fleet)
-        deadline = Deadline(self.ticker, total=members[0].row.timeouts.total)
+        deadline = lease.deadline if lease else Deadline(self.ticker, total=members[0].row.timeouts.total)
         step = Step(plan.targets[0], "first", 0.0)
         for member in members:
             member.enter()
         try:
             while True:
                 try:
-                    return await self._attempt(step, fleet, deadline, request, exchange, attempt, prepare)
+                    first, lease = lease, None
+                    return await self._attempt(step, fleet, deadline, request, exchange, attempt, prepare, first)
                 except LlmsError as error:
                     attempts = attempts or self._attempts(fleet, plan)
                     following = attempts.after(error)
@@ -231,15 +240,22 @@ class Gateway:
         exchange: Exchange,
         attempt: Callable[[Lease, R, Exchange], Awaitable[T]],
         prepare: Prepare[R] | None,
+        lease: Lease | None,
     ) -> T:
-        """Make one attempt at one target; what it took is given back unless it is committed."""
-        exchange.attempted(step.target.provider, step.target.model, step.kind)
-        member = fleet.members[step.target.provider]
-        if prepare is not None and member.asks_bytes is not None:
-            request = await prepare(member, step.target.model, fleet, deadline)
-        lease = await self._lease(step.target, fleet, deadline, exchange, request.progress)
-        if exchange.attempts == 1:
-            exchange.overhead = exchange.elapsed() - exchange.queued
+        """Make one attempt at one target; what it took is given back unless it is committed.
+
+        There is a `lease` where it was begun before.
+        """
+        if lease is None:
+            exchange.attempted(step.target.provider, step.target.model, step.kind)
+            member = fleet.members[step.target.provider]
+            if prepare is not None and member.asks_bytes is not None:
+                request = await prepare(member, step.target.model, fleet, deadline)
+            lease = await take_lease(
+                step.target, fleet, deadline, exchange, request.progress, health=self.health, clock=self.clock
+            )
+            if exchange.attempts == 1:
+                exchange.overhead = exchange.elapsed() - exchange.queued
         try:
             return await attempt(lease, request, exchange)
         except BaseException as failure:
@@ -248,49 +264,6 @@ class Gateway:
                 exchange.attempt_failed(step.kind, lease.seconds(), failure)
             await lease.close()
             raise
-
-    async def _lease(
-        self, target: Target, fleet: Fleet, deadline: Deadline, exchange: Exchange, progress: Progress | None
-    ) -> Lease:
-        """Take a slot of the model, where it has slots of its own, and one of the provider, each after its line.
-
-        In this order: who waits for a model must not keep others from the provider's other models.
-        """
-        member = fleet.members[target.provider]
-        own = None if member.count_slots is None else member.slots_of(target.model)
-        if own is not None:
-            await self._take(own, target, deadline, exchange, progress)
-        if member.slots.free:
-            member.slots.take()
-        else:
-            try:
-                await self._take(member.slots, target, deadline, exchange, progress)
-            except BaseException:
-                if own is not None:
-                    own.release(None)
-                raise
-        return Lease(target, member, own, health=self.health, deadline=deadline, clock=self._clock)
-
-    async def _take(
-        self, slots: Slots, target: Target, deadline: Deadline, exchange: Exchange, progress: Progress | None
-    ) -> None:
-        if slots.free:
-            slots.take()
-            return
-        window, exchange.window = exchange.window, "queued"
-        since = self._clock()
-        deadline.arm(0, "no free slot in time")
-        try:
-            await slots.wait(exchange.key_id, progress=progress)
-            exchange.window = window
-        except asyncio.CancelledError as cancelled:
-            raise deadline.caught(target.provider) or cancelled from None
-        except LlmsError:
-            exchange.window = window
-            raise
-        finally:
-            deadline.disarm()
-            exchange.queued += self._clock() - since
 
 
 def _users_of(plan: Plan, fleet: Fleet) -> list[Member]:

@@ -13,8 +13,9 @@ from llms.gateway.fleet import Member
 from llms.gateway.speaking import speaks
 from llms.policies.slots import Slots
 from llms.protocol.chat import ChatRequest, Chunk
+from llms.protocol.conform import Conform
 from llms.protocol.errors import LlmsError, UpstreamError
-from llms.providers.base import Relay
+from llms.providers.base import Begun, Relay, SupportsBegin
 from llms.providers.several import as_chats
 from llms.routing.catalog import Target
 from llms.routing.health import Health
@@ -30,7 +31,19 @@ T = TypeVar("T")
 class Lease:
     """Hold a target from the start of an attempt to the end of its answer."""
 
-    __slots__ = ("_clock", "_closed", "_health", "_own", "_since", "deadline", "member", "source", "target")
+    __slots__ = (
+        "_clock",
+        "_closed",
+        "_health",
+        "_own",
+        "_since",
+        "begun",
+        "conform",
+        "deadline",
+        "member",
+        "source",
+        "target",
+    )
 
     def __init__(
         self,
@@ -52,6 +65,10 @@ class Lease:
         self._since = clock()
         self._closed = False
         self.source: AsyncGenerator[Chunk, None] | None = None
+        self.begun: Begun | None = None
+        """The request, where it went out already."""
+        self.conform: Conform | None = None
+        """What has seen chunks of its stream already."""
         member.enter()
         health.started(target)
 
@@ -59,7 +76,9 @@ class Lease:
         """Begin the provider's work; a stream's bytes may go on through `relay` where the provider knows how."""
         provider = self.member.require()
         asked = request.for_model(self.target.model)
-        if asked.original is not None and not speaks(provider, asked.original, asked.model):
+        if self.begun is not None and isinstance(provider, SupportsBegin):
+            self.source = provider.resume(asked, self.begun, stream=stream, relay=relay)
+        elif asked.original is not None and not speaks(provider, asked.original, asked.model):
             self.source = as_chats(provider.chat, asked, stream=stream)
         elif relay is not None and self.member.relay is not None:
             self.source = self.member.relay(asked, relay)
@@ -125,20 +144,24 @@ class Lease:
 
     async def close(self) -> None:
         """Stop the upstream's work and let go of everything; a second call does nothing."""
-        if self._closed:
-            return
-        self._closed = True
         try:
-            if self.source is not None:
+            if self.source is not None and not self._closed:
                 with contextlib.suppress(Exception):
                     await self.source.aclose()
         finally:
-            self._health.ended(self.target)
-            seconds = self._clock() - self._since
-            if self._own is not None:
-                self._own.release(seconds)
-            self.member.slots.release(seconds)
-            self.member.leave()
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Give back what was taken; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._health.ended(self.target)
+        seconds = self._clock() - self._since
+        if self._own is not None:
+            self._own.release(seconds)
+        self.member.slots.release(seconds)
+        self.member.leave()
 
 
 def provider_error(failure: Exception, *, provider: str) -> LlmsError:

@@ -19,7 +19,7 @@ from llms.protocol.whole import conform_completion, is_whole
 async def commit(lease: Lease, request: ChatRequest, exchange: Exchange) -> Answer:
     """Wait for the first chunk that clients may see."""
     conform: Conform | Passing
-    conform = repairs = _conform(lease, request, exchange, include_usage=request.include_usage)
+    conform = repairs = lease.conform or new_conform(lease, request, exchange, include_usage=request.include_usage)
     short_cut = None if request.progress is not None else ShortCut(lease, repairs, exchange)
     lease.start(request, stream=True, relay=short_cut)
     patience = lease.member.row.timeouts.first_chunk
@@ -53,17 +53,26 @@ async def collect(lease: Lease, request: ChatRequest, exchange: Exchange) -> Who
     exchange.upstream_request_id = first.upstream_request_id
     if first.native is not None:
         return await _passed(first.native, lease, exchange)
-    item, payload = first.objects[0], first.bytes_of[0] if first.bytes_of else None
-    if not is_whole(item):
-        item, payload = await _fold(first, lease, request, exchange), None
+    completion = completed(first, lease, request, exchange)
+    if completion is None:
+        folded = Chunk([await _fold(first, lease, request, exchange)])
+        completion = completed(folded, lease, request, exchange)
+        assert completion is not None
     else:
         exchange.chunks += first.count
+    exchange.finish_reason = completion.object["choices"][0]["finish_reason"]
+    return await _accounted(completion, lease, exchange)
+
+
+def completed(chunk: Chunk, lease: Lease, request: ChatRequest, exchange: Exchange) -> Completion | None:
+    """Return the whole answer that a chunk is; None for one that is a part of an answer."""
+    item, payload = chunk.objects[0], chunk.bytes_of[0] if chunk.bytes_of else None
+    if not is_whole(item):
+        return None
     whole = conform_completion(
         item, model=lease.target.model, fallback_id=f"chatcmpl-{request.request_id}", created=int(exchange.started)
     )
-    completion = Completion(whole, payload if payload is not None and whole is item else json.dumps(whole))
-    exchange.finish_reason = whole["choices"][0]["finish_reason"]
-    return await _accounted(completion, lease, exchange)
+    return Completion(whole, payload if payload is not None and whole is item else json.dumps(whole))
 
 
 async def _passed(native: Native, lease: Lease, exchange: Exchange) -> Whole:
@@ -82,7 +91,7 @@ async def _accounted(completion: Completion, lease: Lease, exchange: Exchange) -
 
 async def _fold(first: Chunk, lease: Lease, request: ChatRequest, exchange: Exchange) -> CompletionObject:
     patience = lease.member.row.timeouts.answer
-    conform = _conform(lease, request, exchange, include_usage=True)
+    conform = new_conform(lease, request, exchange, include_usage=True)
     fold = Fold()
     chunk: Chunk | None = first
     while chunk is not None:
@@ -99,7 +108,8 @@ async def _fold(first: Chunk, lease: Lease, request: ChatRequest, exchange: Exch
     return fold.completion()
 
 
-def _conform(lease: Lease, request: ChatRequest, exchange: Exchange, *, include_usage: bool) -> Conform:
+def new_conform(lease: Lease, request: ChatRequest, exchange: Exchange, *, include_usage: bool) -> Conform:
+    """Return what makes the chunks of an answer what clients may rely on."""
     return Conform(
         model=lease.target.model,
         fallback_id=f"chatcmpl-{request.request_id}",

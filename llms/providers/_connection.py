@@ -137,6 +137,11 @@ class Connection(AnswerParts, asyncio.Protocol):
         return self._complete or self._failure is not None or self.transport is None
 
     @property
+    def whole(self) -> bool:
+        """Tell whether the whole answer has arrived."""
+        return self._complete
+
+    @property
     def overfull(self) -> bool:
         """Tell whether so much arrived that the upstream is held back."""
         return self._paused

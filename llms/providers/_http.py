@@ -8,7 +8,7 @@ import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, final
+from typing import Any, Final, final
 from urllib.parse import urlsplit
 
 from llms.protocol import json
@@ -32,7 +32,8 @@ from llms.providers.base import ProviderSettings, Resources
 _ERROR_BODY_LIMIT = 64 * 1024
 _PIECE_LIMIT = 16 * 2**20
 _PROXY_REFUSES = 407
-_SETTLE_SECONDS = 0.1
+SETTLE_SECONDS: Final = 0.1
+"""The end of a body may follow its last event by so much, for the connection to be used again."""
 BROKEN = (BrokenAnswer, NotHttp)
 
 
@@ -126,7 +127,7 @@ class Response:
         if self.at_end:
             return
         try:
-            async with asyncio.timeout(_SETTLE_SECONDS):
+            async with asyncio.timeout(SETTLE_SECONDS):
                 while await self.read():
                     pass
         except (TimeoutError, LlmsError):

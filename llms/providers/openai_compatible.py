@@ -18,12 +18,13 @@ from llms.protocol.refusals import error_for_event, is_error, request_id_of
 from llms.protocol.stream import ChunkReader
 from llms.providers._abilities import Abilities
 from llms.providers._batches import MAX_INPUTS, Batches, MaxInputs, answer_limit, answered
+from llms.providers._begun import BegunChat
 from llms.providers._http import BROKEN, Endpoint, Response
 from llms.providers._http_options import Address, HttpOptions, secrets_of
 from llms.providers._passing import PASSES, Passing
 from llms.providers._plainer import Plainer
 from llms.providers._stored import StoredResponses
-from llms.providers.base import ProviderFactory, ProviderSettings, Relay, Resources
+from llms.providers.base import Begun, ProviderFactory, ProviderSettings, Relay, Resources
 
 if TYPE_CHECKING:
     from llms.providers._native import NativeRelay
@@ -123,18 +124,39 @@ class OpenAICompatible:
             return self._native.chat(request, original, stream=True, relay=relay)
         return self._chat(request, stream=True, relay=relay)
 
-    async def _chat(
-        self, request: ChatRequest, *, stream: bool, relay: Relay | None = None
+    def begin(self, request: ChatRequest, *, stream: bool) -> BegunChat | None:
+        """Send a chat at once, on a connection that is kept; None where there is none, or more has to be done."""
+        if request.original is not None:
+            return None
+        asking = self._abilities.asking(request.model, stream=stream)
+        connection = self._endpoint.pool.take(self._endpoint.origin) if asking.stream is stream else None
+        if connection is None:
+            return None
+        body = request.encode(stream=stream, ask_usage=asking.usage)
+        connection.send(b"%bContent-Length: %d\r\n\r\n" % (self._head(request), len(body)), body)
+        return BegunChat(connection, self._endpoint, asking=asking, stream=stream)
+
+    def resume(
+        self, request: ChatRequest, begun: Begun, *, stream: bool, relay: Relay | None = None
     ) -> AsyncGenerator[Chunk, None]:
-        response = await self._open(request, stream=stream)
+        """Return what is still to come of a chat that was begun."""
+        assert isinstance(begun, BegunChat)
+        return self._chat(request, stream=stream, relay=relay, begun=begun)
+
+    async def _chat(
+        self, request: ChatRequest, *, stream: bool, relay: Relay | None = None, begun: BegunChat | None = None
+    ) -> AsyncGenerator[Chunk, None]:
+        response = await self._open(request, stream=stream, begun=begun)
         upstream_id = request_id_of(response.headers, self._endpoint.secrets)
         try:
             if not response.streams(asked=stream):
                 yield self._whole(await response.whole(self._settings.max_answer), upstream_id, stream=stream)
                 return
-            reader = ChunkReader(
-                provider=self._settings.name, max_event=self._settings.max_event, secrets=self._endpoint.secrets
-            )
+            reader = begun.reader if begun is not None else None
+            if reader is None:
+                reader = self._reader()
+            elif reader.error is not None:
+                raise reader.error
             read = response.reader if stream else response.bounded(self._settings.max_answer)
             if relay is not None:
                 read = response.offering(relay.take)
@@ -155,6 +177,13 @@ class OpenAICompatible:
             raise response.broken(failure) from None
         finally:
             response.close()
+
+    def _reader(self) -> ChunkReader:
+        settings = self._settings
+        return ChunkReader(provider=settings.name, max_event=settings.max_event, secrets=self._endpoint.secrets)
+
+    def _head(self, request: ChatRequest) -> bytes:
+        return b"%bx-llms-hops: %d\r\n" % (self._chat_head, request.hops + 1)
 
     async def count_tokens(self, request: ChatRequest) -> int | None:
         """Return what the upstream counts, where it speaks Messages."""
@@ -192,14 +221,17 @@ class OpenAICompatible:
         embeddings = answered(request, body, provider=self._settings.name, secrets=self._endpoint.secrets)
         return replace(embeddings, upstream_request_id=upstream_id)
 
-    async def _open(self, request: ChatRequest, *, stream: bool) -> Response:
+    async def _open(self, request: ChatRequest, *, stream: bool, begun: BegunChat | None) -> Response:
         """Send the request; when the upstream refuses to stream, to tell usage, or a field, ask again without."""
-        head = b"%bx-llms-hops: %d\r\n" % (self._chat_head, request.hops + 1)
+        head = self._head(request)
         request = self._plainer.of(request)
-        first = asking = self._abilities.asking(request.model, stream=stream)
+        asking = self._abilities.asking(request.model, stream=stream) if begun is None else begun.asking
+        first = asking
+        sent = None if begun is None else begun.take_over()
         while True:
             body = request.encode(stream=asking.stream, ask_usage=asking.usage)
-            response = await self._endpoint.send(head, body)
+            response = await self._endpoint.send(head, body, sent=sent)
+            sent = None
             if response.status == 200:
                 self._abilities.answered(request.model, first=first, last=asking)
                 return response

@@ -73,14 +73,13 @@ class Door:
 
         async def guarded(request: Asked) -> web.StreamResponse:
             started = services.clock()
-            headers = own_headers(request, services.ids)
             theirs = anthropic or ANTHROPIC_VERSION in request.headers
-            if theirs:
-                headers["request-id"] = headers["x-request-id"]
-            access = Access(headers["x-request-id"], headers=headers)
+            known = request.access if isinstance(request, PlainExchange) else None
+            access = known or _meet(request, services, anthropic=theirs)
             error: LlmsError | None = None
             try:
-                _admit(request, access, services, public=public, probe=probe)
+                if known is None:
+                    _admit(request, access, services, public=public, probe=probe)
                 response = await handler(request, access)
             except LlmsError as refused:
                 error = refused
@@ -99,6 +98,27 @@ class Door:
             return response
 
         return guarded
+
+    def inline(self, begin: Callable[[PlainExchange, Access], bool]) -> Callable[[PlainExchange], bool]:
+        """Return what answers inline; whoever is refused here is refused, in words, by a guarded handler."""
+        services = self._services
+
+        def guarded(request: PlainExchange) -> bool:
+            access = _meet(request, services, anthropic=False)
+            try:
+                _admit(request, access, services, public=False, probe=False)
+                return begin(request, access)
+            except LlmsError:
+                return False
+
+        return guarded
+
+
+def _meet(request: Asked, services: Services, *, anthropic: bool) -> Access:
+    headers = own_headers(request, services.ids)
+    if anthropic:
+        headers["request-id"] = headers["x-request-id"]
+    return Access(headers["x-request-id"], headers=headers)
 
 
 def own_headers(request: web.BaseRequest | PlainExchange, ids: RequestIds) -> dict[str, str]:

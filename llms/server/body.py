@@ -20,10 +20,10 @@ BYTES_PER_SECOND: Final = 256 * 1024
 
 async def read_json(request: Asked, services: Services, *, limit: int | None = None) -> bytes:
     """Return the body of a request that must be JSON, at most `limit` bytes (server.max_body); raise an LlmsError."""
+    if isinstance(request, PlainExchange):
+        return plain_json(request, services)
     _check_type(request.headers)
     limit = services.config.server.max_body if limit is None else limit
-    if isinstance(request, PlainExchange):
-        return _checked(request.read(), limit)
     check_framing(request)
     length = request.content_length
     if length is not None and length > limit:
@@ -38,6 +38,12 @@ async def read_json(request: Asked, services: Services, *, limit: int | None = N
         raise broken_off() from None
     except TimeoutError:
         raise too_late() from None
+
+
+def plain_json(request: PlainExchange, services: Services) -> bytes:
+    """Return the body of a plain request, which is here; raise as `read_json` does."""
+    _check_type(request.headers)
+    return _checked(request.read(), services.config.server.max_body)
 
 
 def too_large(limit: int) -> RequestTooLarge:

@@ -17,9 +17,10 @@ from llms.protocol.opt_in import NOTHING, opted_in
 from llms.protocol.progress import Progress
 from llms.protocol.sse import PING
 from llms.server.access import Access
-from llms.server.body import read_json
+from llms.server.body import plain_json, read_json
 from llms.server.event_stream import EventStream
-from llms.server.plain_exchange import Asked
+from llms.server.inline_chat import InlineChat
+from llms.server.plain_exchange import Asked, PlainExchange
 from llms.server.routing_headers import routing_headers
 from llms.server.running import Task
 from llms.server.services import Services
@@ -54,7 +55,26 @@ class Chat:
         """Answer as a whole, whatever the body says."""
         return await self._answer(request, access, stream=False)
 
+    def begin(self, request: PlainExchange, access: Access) -> bool:
+        """Answer inline, without a task, where that is possible at once; raise an LlmsError."""
+        raw = plain_json(request, self._services)
+        chat = self._dialect.parse(raw, request_id=access.request_id, hops=access.hops, stream=None)
+        inline = InlineChat(request, access, chat, dialect=self._dialect, wire=self._wire, services=self._services)
+        if not inline.begin():
+            return False
+        request.access, request.inline = access, inline
+        return True
+
+    async def _go_on(self, request: Asked, access: Access, inline: InlineChat) -> web.StreamResponse:
+        """Answer from where it stands what was begun inline."""
+        with self._services.running.request(access.request_id) as task:
+            if inline.chat.stream:
+                return await self._stream(request, access, inline.chat, task, batched=False, begun=inline)
+            return await self._whole(request, access, inline.chat, begun=inline)
+
     async def _answer(self, request: Asked, access: Access, *, stream: bool | None) -> web.StreamResponse:
+        if isinstance(request, PlainExchange) and request.inline is not None:
+            return await self._go_on(request, access, request.inline)
         raw = await read_json(request, self._services)
         chat = self._dialect.parse(raw, request_id=access.request_id, hops=access.hops, stream=stream)
         wanted = NOTHING
@@ -88,24 +108,37 @@ class Chat:
         )
         return await answer(request, access, generation, services=self._services)
 
-    async def _whole(self, request: Asked, access: Access, chat: ChatRequest) -> WholeAnswer:
-        whole = await self._services.gateway.complete(chat, route=request.path, key_id=access.caller.key_id)
+    async def _whole(
+        self, request: Asked, access: Access, chat: ChatRequest, begun: InlineChat | None = None
+    ) -> WholeAnswer:
+        opening = begun.opening if begun is not None else None
+        whole = await (
+            opening or self._services.gateway.complete(chat, route=request.path, key_id=access.caller.key_id)
+        )
         headers = {**access.headers, **routing_headers(whole.exchange)}
         native = whole.completion.native
         return WholeAnswer(self._dialect.whole(whole.completion, whole) if native is None else native.wire, headers)
 
     async def _stream(
-        self, request: Asked, access: Access, chat: ChatRequest, task: Task, *, batched: bool
+        self,
+        request: Asked,
+        access: Access,
+        chat: ChatRequest,
+        task: Task,
+        *,
+        batched: bool,
+        begun: InlineChat | None = None,
     ) -> web.StreamResponse:
         services = self._services
-        events = EventStream(request, access, services, ping=self._ping)
+        opening, quiet = (begun.opening, begun.quiet) if begun is not None else (None, 0.0)
+        events = EventStream(request, access, services, ping=self._ping, quiet=quiet)
         if chat.progress is not None:
             created = int(services.now())
             events.waiting = Waiting(chat.progress, request_id=chat.request_id, model=chat.model, created=created)
         telling = self._dialect.telling(chat)
         try:
             with services.running.told(task):
-                answer = await services.gateway.chat(chat, route=request.path, key_id=access.caller.key_id)
+                answer = await (opening or services.gateway.chat(chat, route=request.path, key_id=access.caller.key_id))
                 async with answer:
                     if batched:
                         await self._relay_batched(answer, events, telling)

@@ -16,7 +16,7 @@ from llms.server.plain_exchange import Asked, PlainExchange
 from llms.server.services import Services
 from llms.streaming.progress import Waiting
 
-_HEADERS: Final = {
+STREAM_HEADERS: Final = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache",
     "Connection": "keep-alive",
@@ -54,10 +54,12 @@ class EventStream:
         headers: Mapping[str, str] = _NONE,
         heartbeat: float | None = None,
         ping: bytes = PING,
+        quiet: float = 0.0,
     ) -> None:
         """Start the silence at once: heartbeats, a `ping` each, come after every `heartbeat` seconds (0: never).
 
-        Those of the defaults stand where nobody knows better; `headers` are sent beside those that every answer has.
+        Those of the defaults stand where nobody knows better; the client may have had `quiet` seconds of it already.
+        `headers` are sent beside those that every answer has.
         """
         self._outlet: Outlet = request if isinstance(request, PlainExchange) else ResponseOutlet(request)
         self._ping = ping
@@ -65,13 +67,13 @@ class EventStream:
         self._tasks = services.tasks
         self._ticker = services.gateway.ticker
         self._ticker.add(self)
-        self._last = self._ticker.now
+        self._last = self._ticker.now - quiet
         self._blocked = False
         self._backlog = 0
         self._beat: asyncio.Task[None] | None = None
         self.waiting: Waiting | None = None
         """Tells a client that asked for progress what goes on before the first chunk."""
-        self._headers: dict[str, str] = {**_HEADERS, **access.headers, **headers}
+        self._headers: dict[str, str] = {**STREAM_HEADERS, **access.headers, **headers}
 
     @property
     def response(self) -> web.StreamResponse:

@@ -100,7 +100,13 @@ class HotConnection(Connection):
         self._stop_head_timer()
         self._held = data[end:]
         exchange = self._exchange = PlainExchange(self, head, data[head.size : end])
-        exchange.task = self._loop.create_task(self._hot.answer(exchange))
+        if not self._hot.begin(exchange):
+            self.go_on(exchange)
+
+    def go_on(self, exchange: PlainExchange) -> asyncio.Task[None]:
+        """Have a task answer, from where the answer stands."""
+        task = exchange.task = self._loop.create_task(self._hot.answer(exchange))
+        return task
 
     def _hold(self, data: bytes) -> None:
         """Keep what comes too early; stop reading where that is much."""
@@ -147,17 +153,18 @@ class HotConnection(Connection):
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - the signature of aiohttp
         """Give the request under way some time, then end it."""
-        task = self._exchange.task if self._exchange is not None else None
-        if task is not None:
-            await asyncio.wait((task,), timeout=timeout)
-            task.cancel()
+        exchange = self._exchange
+        if exchange is not None and exchange.task is not None:
+            await asyncio.wait((exchange.task,), timeout=timeout)
+        if exchange is not None:
+            exchange.left()
         await super().shutdown(timeout)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the request under way: its client has left."""
         self._forget_upload()
-        if self._exchange is not None and self._exchange.task is not None:
-            self._exchange.task.cancel()
+        if self._exchange is not None:
+            self._exchange.left()
         super().connection_lost(exc)
 
 

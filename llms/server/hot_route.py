@@ -27,10 +27,14 @@ Guarded = Callable[[PlainExchange], Awaitable[web.StreamResponse]]
 class HotRoute:
     """Tell which requests are plain, and answer them."""
 
-    def __init__(self, services: Services, handlers: Mapping[str, Guarded]) -> None:
-        """Take the handlers by path."""
+    def __init__(
+        self, services: Services, handlers: Mapping[str, Guarded], begin: Callable[[PlainExchange], bool]
+    ) -> None:
+        """Take the handlers by path, and what answers inline where that is possible."""
         self._services = services
         self._handlers = {f"POST {path} HTTP/1.1": handler for path, handler in handlers.items()}
+        self.begin = begin
+        """Answers inline; False, and nothing done, where that is not possible."""
         self.read = HeadReader().read
         """Returns the head that bytes begin with, where its framing is beyond doubt."""
 

@@ -14,7 +14,9 @@ from llms.server.plain_head import PlainHead
 from llms.server.whole_answer import WholeAnswer
 
 if TYPE_CHECKING:
+    from llms.server.access import Access
     from llms.server.hot_connection import HotConnection
+    from llms.server.inline_chat import InlineChat
 
 _OK: Final = "200 OK"
 _NO_COOKIES: Final[Mapping[str, str]] = MappingProxyType({})
@@ -32,7 +34,7 @@ class PlainExchange:
     cookies: ClassVar[Mapping[str, str]] = _NO_COOKIES
     chunked: ClassVar[bool] = True
 
-    __slots__ = ("_body", "_connection", "_head", "_response", "begun", "headers", "line", "task")
+    __slots__ = ("_body", "_connection", "_head", "_response", "access", "begun", "headers", "inline", "line", "task")
 
     def __init__(self, connection: HotConnection, head: PlainHead, body: bytes) -> None:
         """Take what was read, and where the answer goes."""
@@ -44,8 +46,12 @@ class PlainExchange:
         self.line = head.line
         self.begun = False
         """The head of the answer is settled."""
+        self.access: Access | None = None
+        """What the front door found out, once it was asked."""
+        self.inline: InlineChat | None = None
+        """Who answers without a task, or did so up to a point."""
         self.task: asyncio.Task[None] | None = None
-        """Who answers."""
+        """Who answers otherwise."""
 
     # -- the request -------------------------------------------------------------------------------------
 
@@ -114,16 +120,32 @@ class PlainExchange:
         if self._connection.writing_paused:
             await self._connection.drain()
 
+    def send_now(self, data: bytes) -> None:
+        """Send bytes that are framed already; raise ConnectionError when the client is gone."""
+        transport = self._connection.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        transport.write(data)
+
+    def go_on(self) -> asyncio.Task[None]:
+        """Have a task go on with what was answered inline so far."""
+        return self._connection.go_on(self)
+
+    def left(self) -> None:
+        """Stop whoever answers: the client has left."""
+        if self.task is not None:
+            self.task.cancel()
+        elif self.inline is not None:
+            self.inline.leave()
+
     def over(self, *, keeps: bool) -> None:
         """Let the connection go on to its next request, or have it closed."""
         self._connection.over(keeps=keeps)
 
     def _write(self, data: bytes) -> None:
-        transport = self._connection.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client is gone")
         waiting, self._head = self._head, b""
-        transport.write(waiting + data if waiting else data)
+        if waiting or data:
+            self.send_now(waiting + data if waiting else data)
 
 
 Asked = web.Request | PlainExchange

@@ -41,7 +41,8 @@ def add_routes(app: web.Application, services: Services) -> None:
         for verb in (method, "HEAD") if public and method == "GET" else (method,):
             app.router.add_route(verb, path, guarded, expect_handler=_leave_to_reader)
 
-    app[HOT_ROUTE] = HotRoute(services, {f"{v1}/chat/completions": door.guard(chat.post) for v1 in ("/v1", "")})
+    plain = {f"{v1}/chat/completions": door.guard(chat.post) for v1 in ("/v1", "")}
+    app[HOT_ROUTE] = HotRoute(services, plain, door.inline(chat.begin))
     for v1 in ("/v1", ""):
         route("POST", f"{v1}/chat/completions", chat.post)
         route("POST", f"{v1}/chat/completions/stream", chat.post_stream)

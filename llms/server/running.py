@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from llms.protocol.errors import LlmsError
+
+if TYPE_CHECKING:
+    from llms.gateway.inline import Inline
 
 Task = asyncio.Task[Any]
 
@@ -16,16 +19,26 @@ Task = asyncio.Task[Any]
 class Running:
     """Tell our own cancellations from those of clients that left."""
 
-    __slots__ = ("_error", "_errors", "_loop", "_tasks")
+    __slots__ = ("_error", "_errors", "_inline", "_loop", "_tasks")
 
     def __init__(self) -> None:
+        self._inline: dict[Inline, str] = {}
+        """Requests without a task."""
         self._tasks: dict[Task, str] = {}
         self._error: LlmsError | None = None
         self._errors: dict[Task, LlmsError] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
-        return len(self._tasks)
+        return len(self._tasks) + len(self._inline)
+
+    def add(self, inline: Inline, request_id: str) -> None:
+        """Count a request in that is answered without a task."""
+        self._inline[inline] = request_id
+
+    def remove(self, inline: Inline) -> None:
+        """Count it out: it is over, or a task goes on with it."""
+        self._inline.pop(inline, None)
 
     @contextmanager
     def request(self, request_id: str = "") -> Generator[Task, None, None]:
@@ -66,17 +79,31 @@ class Running:
     def end(self, error: LlmsError) -> None:
         """Have every request end with an error."""
         self._error = error
+        if self._inline:
+            self._give_tasks(self._inline)
+            asyncio.get_running_loop().call_soon(self.end, error)
         for task in self._tasks:
-            task.cancel()
+            if not task.cancelling():
+                task.cancel()
 
     def cancel(self, request_id: str, error: LlmsError) -> bool:
         """Have the requests with an id end with an error; tell whether there are any."""
+        inline = [inline for inline, own in self._inline.items() if own == request_id]
+        if inline:
+            self._give_tasks(inline)
+            asyncio.get_running_loop().call_soon(self.cancel, request_id, error)
+            return True
         found = [task for task, own in self._tasks.items() if own == request_id]
         for task in found:
             if task not in self._errors:
                 self._errors[task] = error
                 task.cancel()
         return bool(found)
+
+    def _give_tasks(self, inline: Iterable[Inline]) -> None:
+        """Have tasks go on with requests that have none; they run before whatever is called next."""
+        for each in tuple(inline):
+            each.cancel()
 
     def ended(self, task: Task) -> LlmsError | None:
         """Return why a CancelledError just caught was ours; None when the client left."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final, final
 
 from llms.protocol.errors import LlmsError, UpstreamError, UpstreamTimeout
@@ -16,7 +17,7 @@ _OVERALL: Final = "the request took longer than its total of {:g} s"
 class Deadline:
     """Cancel the task that waits for an upstream when the wait is due, and tell that from any other cancellation."""
 
-    __slots__ = ("_due", "_expired", "_limit", "_seconds", "_task", "_ticker", "_total", "_what")
+    __slots__ = ("_call", "_due", "_expired", "_limit", "_seconds", "_task", "_ticker", "_total", "_what")
 
     def __init__(self, ticker: Ticker, *, total: float) -> None:
         """Bound the sum of all waits by `total` seconds from now; 0 means no bound."""
@@ -29,6 +30,7 @@ class Deadline:
         self._seconds = 0.0
         self._expired = False
         self._task: asyncio.Task[Any] | None = None
+        self._call: Callable[[], None] | None = None
 
     def arm(self, seconds: float, what: str, *, of: float = 0.0) -> None:
         """Start a wait of at most `seconds` (0: only the total counts) in the current task.
@@ -44,7 +46,7 @@ class Deadline:
             self._due = self._limit
             self._what = _OVERALL
             self._seconds = self._total
-        if self._task is None:
+        if self._task is None and self._call is None:
             self._task = asyncio.current_task(self._ticker.loop)
 
     def disarm(self) -> None:
@@ -55,11 +57,22 @@ class Deadline:
         """Watch no more."""
         self._due = _NEVER
         self._task = None
+        self._call = None
         self._ticker.discard(self)
 
+    def watch(self, due: Callable[[], None]) -> None:
+        """Call this when a wait is due, instead of cancelling a task."""
+        self._call = due
+
+    def waited(self, seconds: float) -> float:
+        """Return how much is over of the `seconds` that the wait under way has."""
+        return max(0.0, seconds + PERIOD - (self._due - self._ticker.now))
+
     def moved(self) -> None:
-        """Forget the task: the next wait may be in another one."""
+        """Forget who waits: the next wait may be in another task."""
+        self._due = _NEVER
         self._task = None
+        self._call = None
 
     def caught(self, provider: str) -> LlmsError | None:
         """Return the error that a CancelledError just caught stands for; None when the client left.
@@ -81,7 +94,11 @@ class Deadline:
 
     def tick(self, now: float) -> None:
         """Cancel the wait when it is due."""
-        if now >= self._due and self._task is not None:
+        if now < self._due:
+            return
+        if self._call is not None:
+            self._call()
+        elif self._task is not None:
             self._due = _NEVER
             self._expired = True
             self._task.cancel()

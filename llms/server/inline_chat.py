@@ -1,0 +1,136 @@
+"""The client of an answer that is told inline: everything goes out in the call that brought it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, final
+
+from llms.gateway import Whole
+from llms.gateway.inline import Inline, Opening, begin
+from llms.protocol.chat import ChatRequest, Chunk
+from llms.protocol.dialects import Dialect, Telling
+from llms.server.access import Access
+from llms.server.event_stream import STREAM_HEADERS
+from llms.server.plain_exchange import PlainExchange, head
+from llms.server.routing_headers import routing_headers
+from llms.server.services import Services
+
+
+@final
+class InlineChat:
+    """Tell one answer in a dialect; a task that goes on with it finds here what it has to know."""
+
+    __slots__ = (
+        "_access",
+        "_dialect",
+        "_exchange",
+        "_inline",
+        "_services",
+        "_telling",
+        "_wire",
+        "chat",
+        "opening",
+        "quiet",
+    )
+
+    def __init__(
+        self,
+        exchange: PlainExchange,
+        access: Access,
+        chat: ChatRequest,
+        *,
+        dialect: Dialect,
+        wire: Callable[[bytes], bytes] | None,
+        services: Services,
+    ) -> None:
+        """Take the request and what tells its answer; `wire` tells an upstream's own events."""
+        self._exchange = exchange
+        self._access = access
+        self._dialect = dialect
+        self._telling: Telling | None = dialect.telling(chat) if chat.stream else None
+        self._wire = wire
+        self._services = services
+        self._inline: Inline | None = None
+        self.chat = chat
+        self.opening: Coroutine[Any, Any, Any] | None = None
+        """What brings the rest of the answer, once somebody has to wait for it."""
+        self.quiet = 0.0
+        """For so many seconds nothing had come then."""
+
+    def begin(self) -> bool:
+        """Send the request on, where that is possible at once."""
+        exchange, access = self._exchange, self._access
+        inline = begin(self._services.gateway, self.chat, self, route=exchange.path, key_id=access.caller.key_id)
+        if inline is None:
+            return False
+        access.reported = True
+        self._inline = inline
+        self._services.running.add(inline, access.request_id)
+        return True
+
+    def leave(self) -> None:
+        """Stop the upstream: the client has left."""
+        if self._inline is not None:
+            self._services.running.remove(self._inline)
+            self._inline.leave()
+
+    # -- what the gateway tells --------------------------------------------------------------------------
+
+    def answer(self, whole: Whole) -> None:
+        """Send a whole answer."""
+        headers = {**self._access.headers, **routing_headers(whole.exchange), "Content-Type": "application/json"}
+        body = self._dialect.whole(whole.completion, whole)
+        self._exchange.send_now(head("200 OK", headers, length=len(body)) + body)
+
+    def tell(self, chunk: Chunk) -> bool:
+        """Send a chunk; tell whether the client keeps up."""
+        assert self._telling is not None
+        return self._send(self._telling.chunk(chunk))
+
+    def pass_on(self, data: bytes) -> bool:
+        """Send events as they came, to a client that keeps up."""
+        exchange = self._exchange
+        if self._wire is None or exchange.writing_paused:
+            return False
+        if not data.isascii():
+            data = self._wire(data)
+        exchange.send_now(b"%x\r\n%b\r\n" % (len(data), data))
+        return True
+
+    def end(self, chunk: Chunk) -> None:
+        """Send the end of a whole stream."""
+        assert self._telling is not None
+        assert self._inline is not None
+        self._send(self._telling.end(chunk, self._inline), b"0\r\n\r\n")
+
+    def over(self) -> None:
+        """Let the connection go on."""
+        if self._inline is not None:
+            self._services.running.remove(self._inline)
+        self._exchange.over(keeps=not self._services.draining)
+
+    def go_on(self, opening: Coroutine[Any, Any, Opening], *, quiet: float) -> None:
+        """Have a task wait for the rest."""
+        inline = self._inline
+        assert inline is not None
+        self._services.running.remove(inline)
+        self.opening, self.quiet = opening, quiet
+
+        def ended(_: asyncio.Task[None]) -> None:
+            opening.close()  # a task that was cancelled before its first step never began with it
+            inline.leave()
+
+        self._exchange.go_on().add_done_callback(ended)
+
+    def _send(self, data: bytes, last: bytes = b"") -> bool:
+        """Send events, the head before the first of them."""
+        exchange = self._exchange
+        if data:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if not exchange.begun and self._inline is not None:
+            exchange.begun = True
+            headers = {**STREAM_HEADERS, **self._access.headers, **routing_headers(self._inline.exchange)}
+            data = head("200 OK", headers) + data
+        exchange.send_now(data + last)
+        return not exchange.writing_paused
