@@ -200,7 +200,11 @@ class Inline:
                     self._hand_over(self._answer(Chunk.repeated(shape, count, data)))
                     return
                 exchange.chunks += count
-            elif (chunk := reader.feed(data)) is not None and not self._take(chunk):
+            elif (chunk := reader.feed(data)) is not None:
+                if not self._take(chunk):
+                    return
+            elif reader.done:
+                self._end(None)
                 return
         if reader.error is not None or begun.is_whole:
             self.cancel()

@@ -148,6 +148,8 @@ class Lease:
             if self.source is not None and not self._closed:
                 with contextlib.suppress(Exception):
                     await self.source.aclose()
+            if self.begun is not None:
+                self.begun.abort()  # unless the source has taken it over
         finally:
             self.let_go()
 

@@ -22,13 +22,14 @@ _PLAIN_CODINGS: Final = ("", "identity")
 class BegunChat:
     """See `providers.base.Begun`. `resume` of the provider takes it over where it stands."""
 
-    __slots__ = ("_connection", "_endpoint", "_standing", "_timer", "asking", "reader", "stream", "upstream_id")
+    __slots__ = ("_connection", "_endpoint", "_is_mine", "_standing", "_timer", "asking", "reader", "stream", "upstream_id")
 
     def __init__(self, connection: Connection, endpoint: Endpoint, *, asking: Asking, stream: bool) -> None:
         """Take a connection on which the request has gone out, put as in `asking`."""
         self._connection = connection
         self._endpoint = endpoint
         self._standing: Standing = "waiting"
+        self._is_mine = True
         self._timer: asyncio.TimerHandle | None = None
         self.asking = asking
         self.stream = stream
@@ -98,6 +99,7 @@ class BegunChat:
     def take_over(self) -> Connection:
         """Return the connection to whoever waits for the rest."""
         self._connection.listen(None)
+        self._is_mine = False
         return self._connection
 
     def settle(self) -> None:
@@ -123,6 +125,7 @@ class BegunChat:
         self._endpoint.pool.give(self._endpoint.origin, self._connection)
 
     def abort(self) -> None:
-        """Stop the upstream's work."""
-        self._connection.listen(None)
-        self._connection.abort()
+        """Stop the upstream's work, unless somebody else has taken it over."""
+        if self._is_mine:
+            self._connection.listen(None)
+            self._connection.abort()

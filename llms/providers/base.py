@@ -173,7 +173,7 @@ class Begun(Protocol):
         ...
 
     def abort(self) -> None:
-        """Stop the upstream's work."""
+        """Stop the upstream's work, unless `resume` has taken it over."""
         ...
 
 
