@@ -22,7 +22,17 @@ _PLAIN_CODINGS: Final = ("", "identity")
 class BegunChat:
     """See `providers.base.Begun`. `resume` of the provider takes it over where it stands."""
 
-    __slots__ = ("_connection", "_endpoint", "_is_mine", "_standing", "_timer", "asking", "reader", "stream", "upstream_id")
+    __slots__ = (
+        "_connection",
+        "_endpoint",
+        "_is_mine",
+        "_standing",
+        "_timer",
+        "asking",
+        "reader",
+        "stream",
+        "upstream_id",
+    )
 
     def __init__(self, connection: Connection, endpoint: Endpoint, *, asking: Asking, stream: bool) -> None:
         """Take a connection on which the request has gone out, put as in `asking`."""
