@@ -50,8 +50,10 @@ class HotConnection(Connection):
         elif self._upload is not None:
             self._upload.pieces.append(data)
             self._upload.missing -= len(data)
-            if self._upload.missing <= 0:
+            if not self._upload.missing:
                 self._uploaded(self._upload)
+            elif self._upload.missing < 0:
+                self._give_up_upload()
         elif not (data and self._at_start and self._is_idle and self._takes(data)):
             super().data_received(data)
 
@@ -69,7 +71,11 @@ class HotConnection(Connection):
             self._at_start = head is not None and head.size + head.length == len(data)
             return False
         missing = head.size + head.length - len(data)
-        if missing <= 0:
+        if missing < 0:
+            # What follows may be the next request, or garbage, which aiohttp answers for the request before it, too.
+            self._at_start = False
+            return False
+        if not missing:
             self._begin(head, data)
         else:
             self._upload = _Upload(head, [data], missing)
@@ -82,7 +88,7 @@ class HotConnection(Connection):
         self._begin(upload.head, b"".join(upload.pieces))
 
     def _give_up_upload(self) -> None:
-        """Leave a slow body to aiohttp."""
+        """Leave a slow body, or one that something follows, to aiohttp."""
         upload = self._upload
         self._forget_upload()
         if upload is not None:
@@ -96,10 +102,8 @@ class HotConnection(Connection):
             self._upload_timer = None
 
     def _begin(self, head: PlainHead, data: bytes) -> None:
-        end = head.size + head.length
         self._stop_head_timer()
-        self._held = data[end:]
-        exchange = self._exchange = PlainExchange(self, head, data[head.size : end])
+        exchange = self._exchange = PlainExchange(self, head, data[head.size :])
         if not self._hot.begin(exchange):
             self.go_on(exchange)
 
