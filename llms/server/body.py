@@ -22,7 +22,7 @@ async def read_json(request: Asked, services: Services, *, limit: int | None = N
     """Return the body of a request that must be JSON, at most `limit` bytes (server.max_body); raise an LlmsError."""
     if isinstance(request, PlainExchange):
         return plain_json(request, services)
-    _check_type(request.headers)
+    check_type(request.headers)
     limit = services.config.server.max_body if limit is None else limit
     check_framing(request)
     length = request.content_length
@@ -42,7 +42,7 @@ async def read_json(request: Asked, services: Services, *, limit: int | None = N
 
 def plain_json(request: PlainExchange, services: Services) -> bytes:
     """Return the body of a plain request, which is here; raise as `read_json` does."""
-    _check_type(request.headers)
+    check_type(request.headers)
     return _checked(request.read(), services.config.server.max_body)
 
 
@@ -98,7 +98,8 @@ def check_framing(request: web.Request) -> None:
         raise InvalidRequest("The only Transfer-Encoding that is read here is chunked.", code=INVALID_HTTP)
 
 
-def _check_type(headers: Mapping[str, str]) -> None:
+def check_type(headers: Mapping[str, str]) -> None:
+    """Refuse a body that is no plain JSON, by what its head says of it."""
     coding = headers.get("content-encoding")
     if coding is not None and coding.strip().lower() != "identity":
         raise UnsupportedMediaType(f"Content-Encoding {excerpt(coding)!r} is not accepted; send the body uncompressed.")

@@ -17,7 +17,7 @@ from llms.protocol.opt_in import NOTHING, opted_in
 from llms.protocol.progress import Progress
 from llms.protocol.sse import PING
 from llms.server.access import Access
-from llms.server.body import plain_json, read_json
+from llms.server.body import check_type, plain_json, read_json
 from llms.server.event_stream import EventStream
 from llms.server.inline_chat import InlineChat
 from llms.server.plain_exchange import Asked, PlainExchange
@@ -54,6 +54,11 @@ class Chat:
     async def post_whole(self, request: Asked, access: Access) -> web.StreamResponse:
         """Answer as a whole, whatever the body says."""
         return await self._answer(request, access, stream=False)
+
+    def admits(self, request: PlainExchange, access: Access) -> bool:
+        """Tell from its head whether a request may be one for a chat; raise an LlmsError."""
+        check_type(request.headers)
+        return True
 
     def begin(self, request: PlainExchange, access: Access) -> bool:
         """Answer inline, without a task, where that is possible at once; raise an LlmsError."""

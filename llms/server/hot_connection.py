@@ -26,7 +26,7 @@ _HELD: Final = 64 * 1024
 class HotConnection(Connection):
     """Tell plain requests from others, and carry one at a time."""
 
-    __slots__ = ("_at_start", "_exchange", "_held", "_hot", "_upload", "_upload_timer")
+    __slots__ = ("_at_start", "_exchange", "_held", "_held_size", "_hot", "_upload", "_upload_timer")
 
     def __init__(self, manager: web.Server, ids: RequestIds, hot: HotRoute, **options: Any) -> None:
         super().__init__(manager, ids, **options)
@@ -38,8 +38,9 @@ class HotConnection(Connection):
         self._upload: _Upload | None = None
         """A plain request of which not all is here."""
         self._upload_timer: asyncio.TimerHandle | None = None
-        self._held = b""
-        """What came after the request under way."""
+        self._held: list[bytes] = []
+        """What came after the request under way, read by read."""
+        self._held_size = 0
 
     # -- what comes --------------------------------------------------------------------------------------
 
@@ -77,6 +78,9 @@ class HotConnection(Connection):
             return False
         if not missing:
             self._begin(head, data)
+        elif not self._hot.admits(PlainExchange(self, head, b"")):
+            self._at_start = False
+            return False  # whoever is refused hears it before the body is sent
         else:
             self._upload = _Upload(head, [data], missing)
             self._upload_timer = self._loop.call_later(_UPLOAD_SECONDS, self._give_up_upload)
@@ -93,7 +97,8 @@ class HotConnection(Connection):
         self._forget_upload()
         if upload is not None:
             self._at_start = False
-            super().data_received(b"".join(upload.pieces))
+            for piece in upload.pieces:
+                super().data_received(piece)
 
     def _forget_upload(self) -> None:
         self._upload = None
@@ -114,8 +119,9 @@ class HotConnection(Connection):
 
     def _hold(self, data: bytes) -> None:
         """Keep what comes too early; stop reading where that is much."""
-        self._held += data
-        if len(self._held) > _HELD and self.transport is not None:
+        self._held.append(data)
+        self._held_size += len(data)
+        if self._held_size > _HELD and self.transport is not None:
             self.transport.pause_reading()
 
     # -- what goes ---------------------------------------------------------------------------------------
@@ -134,10 +140,16 @@ class HotConnection(Connection):
         if self._keepalive_handle is None:
             self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
         if self._held:
-            held, self._held = self._held, b""
-            if len(held) > _HELD and self.transport is not None:
-                self.transport.resume_reading()
-            self.data_received(held)
+            self._take_up()
+
+    def _take_up(self) -> None:
+        """Go on with what came too early, as it came."""
+        held, self._held = self._held, []
+        if self._held_size > _HELD and self.transport is not None:
+            self.transport.resume_reading()
+        self._held_size = 0
+        for data in held:
+            self.data_received(data)
 
     # -- how it ends -------------------------------------------------------------------------------------
 

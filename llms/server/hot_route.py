@@ -28,13 +28,20 @@ class HotRoute:
     """Tell which requests are plain, and answer them."""
 
     def __init__(
-        self, services: Services, handlers: Mapping[str, Guarded], begin: Callable[[PlainExchange], bool]
+        self,
+        services: Services,
+        handlers: Mapping[str, Guarded],
+        *,
+        begin: Callable[[PlainExchange], bool],
+        admits: Callable[[PlainExchange], bool],
     ) -> None:
-        """Take the handlers by path, and what answers inline where that is possible."""
+        """Take the handlers by path, what answers inline where that is possible, and who may come in at all."""
         self._services = services
         self._handlers = {f"POST {path} HTTP/1.1": handler for path, handler in handlers.items()}
         self.begin = begin
         """Answers inline; False, and nothing done, where that is not possible."""
+        self.admits = admits
+        """Tells from its head whether a request is let in."""
         self.read = HeadReader().read
         """Returns the head that bytes begin with, where its framing is beyond doubt."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llms.server.inline_chat import InlineChat
 
 _OK: Final = "200 OK"
-_NO_COOKIES: Final[Mapping[str, str]] = MappingProxyType({})
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @final
@@ -31,7 +31,7 @@ class PlainExchange:
 
     version: ClassVar[HttpVersion] = HttpVersion11
     method: ClassVar[str] = "POST"
-    cookies: ClassVar[Mapping[str, str]] = _NO_COOKIES
+    cookies: ClassVar[Mapping[str, str]] = _NONE
     chunked: ClassVar[bool] = True
 
     __slots__ = ("_body", "_connection", "_head", "_response", "access", "begun", "headers", "inline", "line", "task")
@@ -94,9 +94,8 @@ class PlainExchange:
             body = response.body if isinstance(response.body, bytes) else b""
             status = f"{response.status} {response.reason}"
             headers = {name: value for name, value in response.headers.items() if name != "Content-Length"}
-            if response.keep_alive is False:
-                headers["Connection"] = "close"
-            self._write(head(status, headers, length=len(body)) + body)
+            closing = {"Connection": "close"} if response.keep_alive is False else {}
+            self._write(head(status, headers, closing, length=len(body)) + body)
 
     async def begin(self, headers: Mapping[str, str]) -> None:
         """Settle the head of a stream; it goes out with what is written next."""
@@ -152,14 +151,19 @@ Asked = web.Request | PlainExchange
 """A request, by either way."""
 
 
-def head(status: str, headers: Mapping[str, str], *, length: int | None = None) -> bytes:
+def head(
+    status: str, headers: Mapping[str, str], last: Mapping[str, str] = _NONE, *, length: int | None = None
+) -> bytes:
     """Return the head of an answer, with its Date and framing: of chunks where no `length` is given.
+
+    The headers are those that come before these, and those that come `last`.
 
     Raises ValueError where a value would end its line.
     """
-    framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
-    lines = [f"{name}: {value}" for name, value in headers.items()]
-    text = "\r\n".join((f"HTTP/1.1 {status}", *lines, framing, f"Date: {rfc822_formatted_time()}", "", ""))
-    if text.count("\n") != len(lines) + 4 or text.count("\r") != len(lines) + 4 or "\0" in text:
+    framing = ("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length))
+    framed = (*headers.items(), framing, ("Date", rfc822_formatted_time()), *last.items())
+    lines = [f"{name}: {value}" for name, value in framed]
+    text = "\r\n".join((f"HTTP/1.1 {status}", *lines, "", ""))
+    if text.count("\n") != len(lines) + 2 or text.count("\r") != len(lines) + 2 or "\0" in text:
         raise ValueError("a header holds a line break")
     return text.encode()

@@ -42,7 +42,7 @@ def add_routes(app: web.Application, services: Services) -> None:
             app.router.add_route(verb, path, guarded, expect_handler=_leave_to_reader)
 
     plain = {f"{v1}/chat/completions": door.guard(chat.post) for v1 in ("/v1", "")}
-    app[HOT_ROUTE] = HotRoute(services, plain, door.inline(chat.begin))
+    app[HOT_ROUTE] = HotRoute(services, plain, begin=door.inline(chat.begin), admits=door.inline(chat.admits))
     for v1 in ("/v1", ""):
         route("POST", f"{v1}/chat/completions", chat.post)
         route("POST", f"{v1}/chat/completions/stream", chat.post_stream)

@@ -319,7 +319,8 @@ class TestKept:
             theirs, _ = listening.accept()
             with theirs:
                 theirs.sendall(length(b"{}"))
-                await connection.send(b"GET / HTTP/1.1\r\n\r\n", b"")
+                connection.send(b"GET / HTTP/1.1\r\n\r\n", b"")
+                await connection.answered()
                 assert await connection.read() == b"{}"
                 pool.give(origin, connection)
                 lent = pool.take(origin)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,9 +11,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from llms.server import body, protocol
+from llms.server import body
 from llms.testing.fake_upstream import FakeUpstream, Seen, echo
-from tests.proxy import Proxy, RawClient, Reply, one_upstream, serving
+from tests.proxy import Proxy, RawClient, Reply, Runner, one_upstream, serving
 from tests.server.odd_requests import ALIVE
 from tests.server.wire import assert_envelope, connected, get
 
@@ -105,7 +106,7 @@ def _seen(seen: Seen) -> tuple[str, str, dict[str, str], bytes]:
 def both_ways() -> Generator[Ways, None, None]:
     """Serve both ways in an event loop of their own; nobody is waited for long."""
     with pytest.MonkeyPatch.context() as patched, asyncio.Runner() as runner:
-        patched.setattr(protocol, "_LINGER_SECONDS", 0.1)
+        patched.setattr(sys.modules[Runner.__module__], "_LINGER_SECONDS", 0.1)
         patched.setattr(body, "PATIENCE", 1.0)
         stack = AsyncExitStack()
 

@@ -65,7 +65,7 @@ PIPELINED: Mapping[str, tuple[tuple[Step, ...], tuple[Script, ...]]] = {
     ),
     "the upstream says more than it should between": (
         (ONE, Answered(1), TWO, Answered(2), PROBE),
-        ((*GOOD, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), whole()),
+        ((*GOOD[:-1], GOOD[-1] + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), whole()),
     ),
     "the upstream closes politely": ((ONE, Answered(1), TWO, Answered(2), PROBE), (whole(WHOLE, CLOSE), whole())),
     "it leaves with a second request waiting": (
