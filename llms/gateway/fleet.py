@@ -15,6 +15,7 @@ from llms.policies.slots import Slots
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo
 from llms.protocol.errors import LlmsError, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from llms.providers.base import (
+from llms.providers.beginning import 
     Begun,
     NeedsBytes,
     Provider,

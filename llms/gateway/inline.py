@@ -17,7 +17,7 @@ from llms.gateway.receiving import completed, new_conform
 from llms.gateway.short_cut import SILENT, ShortCut
 from llms.protocol.chat import ChatRequest, Chunk, Usage
 from llms.protocol.errors import ModelNotFound
-from llms.providers.base import Begun
+from llms.providers.beginning import Begun
 from llms.routing.planner import Plan
 from llms.streaming.deadline import Deadline
 

@@ -15,7 +15,8 @@ from llms.policies.slots import Slots
 from llms.protocol.chat import ChatRequest, Chunk
 from llms.protocol.conform import Conform
 from llms.protocol.errors import LlmsError, UpstreamError
-from llms.providers.base import Begun, Relay, SupportsBegin
+from llms.providers.base import Relay
+from llms.providers.beginning import Begun, SupportsBegin
 from llms.providers.several import as_chats
 from llms.routing.catalog import Target
 from llms.routing.health import Health

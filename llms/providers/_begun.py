@@ -13,14 +13,14 @@ from llms.protocol.stream import ChunkReader
 from llms.providers._abilities import Asking
 from llms.providers._connection import Connection
 from llms.providers._http import SETTLE_SECONDS, Endpoint
-from llms.providers.base import Standing
+from llms.providers.beginning import Standing
 
 _PLAIN_CODINGS: Final = ("", "identity")
 
 
 @final
 class BegunChat:
-    """See `providers.base.Begun`. `resume` of the provider takes it over where it stands."""
+    """See `providers.beginning.Begun`. `resume` of the provider takes it over where it stands."""
 
     __slots__ = (
         "_connection",

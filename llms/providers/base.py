@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, final, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, final, runtime_checkable
 
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo
 from llms.protocol.embeddings import EmbeddingRequest, Embeddings
@@ -17,7 +17,6 @@ from llms.protocol.native import Original
 from llms.protocol.passthrough import Passed, PassRequest
 from llms.protocol.progress import Progress
 from llms.protocol.shape import Passable
-from llms.protocol.stream import ChunkReader
 
 if TYPE_CHECKING:
     import aiohttp
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from llms.providers._pool import Pool
 
 __all__ = [
-    "Begun",
     "ChatRequest",
     "Chunk",
     "EmbeddingRequest",
@@ -40,8 +38,6 @@ __all__ = [
     "ProviderSettings",
     "Relay",
     "Resources",
-    "Standing",
-    "SupportsBegin",
     "SupportsClose",
     "SupportsCounting",
     "SupportsDialects",
@@ -125,70 +121,6 @@ class SupportsRelay(Protocol):
 
         It is offered synchronously and in order: after something was refused, the next wait is another one.
         """
-        ...
-
-
-Standing = Literal["waiting", "plain", "odd"]
-"""How an answer stands that nobody waits for: its head is not there yet; it is what was asked for; or anything else,
-a refusal or a failure, for which somebody has to wait after all."""
-
-
-class Begun(Protocol):
-    """A chat that has been sent, and whose answer is read in the calls that bring it."""
-
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Have `listener` called, synchronously, whenever something has changed."""
-        ...
-
-    @property
-    def standing(self) -> Standing:
-        """Tell how the answer stands."""
-        ...
-
-    @property
-    def is_whole(self) -> bool:
-        """Tell whether the answer is here to its end."""
-        ...
-
-    @property
-    def upstream_id(self) -> str:
-        """Return the upstream's own id of the request, once there is a head."""
-        ...
-
-    @property
-    def reader(self) -> ChunkReader | None:
-        """Return what reads the stream; None before its head has come."""
-        ...
-
-    def answer(self) -> Chunk | None:
-        """Return a whole answer; None where it is none, and has to be looked at closely. It stays where it is."""
-        ...
-
-    def arrived(self) -> bytes:
-        """Return what has arrived of a stream since the last call."""
-        ...
-
-    def settle(self) -> None:
-        """Let go of an answer that was read to its end."""
-        ...
-
-    def abort(self) -> None:
-        """Stop the upstream's work, unless `resume` has taken it over."""
-        ...
-
-
-@runtime_checkable
-class SupportsBegin(Protocol):
-    """A provider that can send a plain chat at once, without waiting for anything."""
-
-    def begin(self, request: ChatRequest, *, stream: bool) -> Begun | None:
-        """Send a request; None, and nothing done, where that would have to wait."""
-        ...
-
-    def resume(
-        self, request: ChatRequest, begun: Begun, *, stream: bool, relay: Relay | None = None
-    ) -> AsyncGenerator[Chunk, None]:
-        """Do as `chat` and `relay` do from where a request stands that was begun."""
         ...
 
 

@@ -24,7 +24,8 @@ from llms.providers._http_options import Address, HttpOptions, secrets_of
 from llms.providers._passing import PASSES, Passing
 from llms.providers._plainer import Plainer
 from llms.providers._stored import StoredResponses
-from llms.providers.base import Begun, ProviderFactory, ProviderSettings, Relay, Resources
+from llms.providers.base import ProviderFactory, ProviderSettings, Relay, Resources
+from llms.providers.beginning import Begun
 
 if TYPE_CHECKING:
     from llms.providers._native import NativeRelay

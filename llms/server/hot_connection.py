@@ -114,8 +114,7 @@ class HotConnection(Connection):
 
     def go_on(self, exchange: PlainExchange) -> asyncio.Task[None]:
         """Have a task answer, from where the answer stands."""
-        task = exchange.task = self._loop.create_task(self._hot.answer(exchange))
-        return task
+        return self._hot.go_on(exchange)
 
     def _hold(self, data: bytes) -> None:
         """Keep what comes too early; stop reading where that is much."""

@@ -5,6 +5,7 @@ What is not plain beyond doubt is aiohttp's, on the same connection. Both ways l
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, final
 
@@ -57,7 +58,12 @@ class HotRoute:
             and headers.get("connection", "keep-alive").lower() == "keep-alive"
         )
 
-    async def answer(self, exchange: PlainExchange) -> None:
+    def go_on(self, exchange: PlainExchange) -> asyncio.Task[None]:
+        """Have a task answer, from where the answer stands."""
+        task = exchange.task = self._services.tasks.spawn(self._answer(exchange), name="plain request")
+        return task
+
+    async def _answer(self, exchange: PlainExchange) -> None:
         """Run the handler and send what it returns; cut the connection where that fails."""
         keeps = False
         try:

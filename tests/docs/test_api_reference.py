@@ -47,7 +47,7 @@ def _headers_in_code() -> set[str]:
     """Return every text of the server that looks like the name of a header, in lower case."""
     found = {text for path in SERVER.glob("*.py") for text in _constants(path)}
     names = {text for text in found if re.fullmatch(r"[A-Za-z]+(-[A-Za-z]+)+", text)} - NO_HEADERS
-    return {name.lower() for name in names | (found & SINGLE_WORDS)}
+    return {name.lower() for name in names | {word for word in SINGLE_WORDS if {word, word.lower()} & found}}
 
 
 def _documented_headers() -> set[str]:
