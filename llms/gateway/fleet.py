@@ -14,17 +14,8 @@ from llms.config.model import Config, ProviderRow
 from llms.policies.slots import Slots
 from llms.protocol.chat import ChatRequest, Chunk, ModelInfo
 from llms.protocol.errors import LlmsError, UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from llms.providers.base import (
-from llms.providers.beginning import 
-    Begun,
-    NeedsBytes,
-    Provider,
-    Relay,
-    SupportsBegin,
-    SupportsClose,
-    SupportsRelay,
-    SupportsSlots,
-)
+from llms.providers.base import NeedsBytes, Provider, Relay, SupportsClose, SupportsRelay, SupportsSlots
+from llms.providers.beginning import Begun, SupportsBegin
 from llms.routing.catalog import Catalog
 from llms.routing.planner import Planner
 
