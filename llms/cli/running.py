@@ -17,15 +17,18 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
-from llms.app import Engine, keys_required
+from llms.app import Engine
 from llms.cli.announce import announce
 from llms.cli.output import fail
-from llms.cli.ports import bind
+from llms.cli.ports import bind, joined
 from llms.cli.settings import configuration, read, secrets_of
+from llms.config.fixed import as_started
 from llms.config.load import ConfigError, Problem
 from llms.config.model import Config
+from llms.server.admission import keys_required
 from llms.server.hosts import is_loopback
 from llms.server.protocol import Runner
+from llms.stores.crew import Crew
 from llms.telemetry.batched import Batched
 from llms.telemetry.log import RequestLog, configure
 from llms.telemetry.redact import Redactor
@@ -79,19 +82,24 @@ def run(flags: Flags) -> None:
     """Serve until told to stop."""
     config = flags.apply(configuration(flags.config))
     _refuse_open_door(config)
-    sock = bind(config.server.host, config.server.port)
+    several = config.server.workers > 1
+    sock = bind(config.server.host, config.server.port, shared=several)
     config = _with_port(config, sock.getsockname()[1])
     redactor = Redactor(secrets_of(config, os.environ))
     pretty = sys.stderr.isatty()
     lines = Batched(sys.stderr.buffer)
     log = configure(level=flags.log_level, pretty=pretty, stream=sys.stderr if pretty else lines, redactor=redactor)
     desk = Desk(flags, config.server.port, redactor, RequestLog(log), lines)
-    if config.server.workers > 1:
-        from llms.cli.workers import supervise
+    if not several:
+        _serve(desk, config, sock)
+        return
+    from llms.cli.workers import supervise
 
-        supervise(config.server.workers, lambda first: _serve(desk, config, sock, first=first))
-    else:
-        _serve(desk, config, sock, first=True)
+    def work(crew: Crew, again: bool) -> None:
+        current = _newest(desk, config) if again else config
+        _serve(desk, current, joined(sock), crew=crew, first=not (crew.place or again))
+
+    supervise(config.server.workers, work)
 
 
 def _refuse_open_door(config: Config) -> None:
@@ -108,8 +116,21 @@ def _with_port(config: Config, port: int) -> Config:
     return config.model_copy(update={"server": config.server.model_copy(update={"port": port})})
 
 
-def _serve(desk: Desk, config: Config, sock: socket.socket, *, first: bool) -> None:
-    main = _main(desk, config, sock, first=first)
+def _newest(desk: Desk, started: Config) -> Config:
+    """Return what a worker begins with that replaces another one: what its siblings have by now."""
+    if started.source is None:
+        return started
+    try:
+        config, _ = as_started(_with_port(desk.flags.apply(read(started.source)), desk.port), started)
+    except ConfigError as error:
+        _log.error("a worker begins with an old configuration", problems=str(error).splitlines())
+        return started
+    desk.redactor.update(secrets_of(config, os.environ))
+    return config
+
+
+def _serve(desk: Desk, config: Config, sock: socket.socket, *, crew: Crew | None = None, first: bool = True) -> None:
+    main = _main(desk, config, sock, crew=crew, first=first)
     try:
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(main)
@@ -129,11 +150,13 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _main(desk: Desk, config: Config, sock: socket.socket, *, first: bool) -> None:
-    engine = Engine(config, observers=[desk.request_log], learn=desk.redactor.learn)
+async def _main(desk: Desk, config: Config, sock: socket.socket, *, crew: Crew | None, first: bool) -> None:
+    engine = Engine(config, observers=[desk.request_log], learn=desk.redactor.learn, crew=crew)
     runner = Runner(engine.application())
     await runner.setup()
     try:
+        if crew is not None:
+            await _open_to_siblings(runner, crew)
         site = web.SockSite(runner, sock, backlog=4096)
         await site.start()
         # Before anybody is told where we are: whoever knows may send a signal.
@@ -152,6 +175,12 @@ async def _main(desk: Desk, config: Config, sock: socket.socket, *, first: bool)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS + 5):
                 await runner.cleanup()
+
+
+async def _open_to_siblings(runner: Runner, crew: Crew) -> None:
+    door = crew.door(crew.place)
+    door.unlink(missing_ok=True)
+    await web.UnixSite(runner, str(door)).start()
 
 
 def _on_signals() -> asyncio.Event:

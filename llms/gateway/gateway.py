@@ -260,9 +260,7 @@ class Gateway:
         own = None if member.count_slots is None else member.slots_of(target.model)
         if own is not None:
             await self._take(own, target, deadline, exchange, progress)
-        if member.slots.free:
-            member.slots.take()
-        else:
+        if not member.slots.take():
             try:
                 await self._take(member.slots, target, deadline, exchange, progress)
             except BaseException:
@@ -274,8 +272,7 @@ class Gateway:
     async def _take(
         self, slots: Slots, target: Target, deadline: Deadline, exchange: Exchange, progress: Progress | None
     ) -> None:
-        if slots.free:
-            slots.take()
+        if slots.take():
             return
         window, exchange.window = exchange.window, "queued"
         since = self._clock()

@@ -93,7 +93,7 @@ class Door:
                 response = respond(error, access.headers, anthropic=theirs)
             if services.draining or (error is not None and _waits_to_send(request)):
                 response.force_close()
-            if not access.reported:
+            if not access.reported and (services.siblings is None or not services.siblings.ask_for(request)):
                 _report(request, access, services, response.status, error, started)
             return response
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from llms.server.access import Access, Handler
+from llms.server.elsewhere import and_elsewhere, or_elsewhere
 from llms.server.services import Services
 
 if TYPE_CHECKING:
     from llms.server.responses import Responses
+
+_NOT_HERE: Final = (404, 409, 410)
+"""What is answered by a worker that does not make the response: it is unknown, or its events are."""
 
 
 def add_response_routes(route: Callable[[str, str, Handler], None], services: Services) -> None:
@@ -34,7 +38,7 @@ def add_response_routes(route: Callable[[str, str, Handler], None], services: Se
 
     for v1 in ("/v1", ""):
         route("POST", f"{v1}/responses", later("post"))
-        route("GET", f"{v1}/responses/{{id}}", later("get"))
-        route("DELETE", f"{v1}/responses/{{id}}", later("delete"))
-        route("POST", f"{v1}/responses/{{id}}/cancel", later("cancel"))
+        route("GET", f"{v1}/responses/{{id}}", or_elsewhere(later("get"), services, *_NOT_HERE))
+        route("DELETE", f"{v1}/responses/{{id}}", and_elsewhere(later("delete"), services))
+        route("POST", f"{v1}/responses/{{id}}/cancel", or_elsewhere(later("cancel"), services, *_NOT_HERE))
         route("GET", f"{v1}/responses/{{id}}/input_items", later("input_items"))

@@ -167,7 +167,7 @@ async def test_a_model_has_slots_of_its_own() -> None:
     one.take()
     waiting = asyncio.create_task(one.wait("a"))
     await settle()
-    assert (provider.free, one.free, other.free) == (True, False, True)
+    assert (provider.take(), one.take(), other.take()) == (True, False, True)
     assert (provider.waiting, one.waiting, other.waiting) == (1, 1, 0)
     with pytest.raises(QueueFull, match="p/one"):
         await one.wait("a")
@@ -221,9 +221,7 @@ def test_no_slot_is_lost_or_given_twice(concurrency: int, moves: list[tuple[str,
 
         async def ask(key: str) -> None:
             nonlocal running
-            if slots.free:
-                slots.take()
-            else:
+            if not slots.take():
                 await slots.wait(key)
             running += 1
             assert running <= concurrency
