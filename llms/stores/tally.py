@@ -10,6 +10,7 @@ import fcntl
 import mmap
 import os
 import time
+import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,9 +30,10 @@ class Tally:
 
     def __init__(self, path: Path, *, place: int, count: int, clock: Callable[[], int] = time.monotonic_ns) -> None:
         """Map the file, made where there is none; `clock` counts nanoseconds for all processes alike."""
-        self._file = path.open("a+b")
-        os.truncate(self._file.fileno(), size := count * _ROW * _CELL)
-        self._cells = memoryview(mmap.mmap(self._file.fileno(), size)).cast("q")
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        weakref.finalize(self, os.close, self._file)
+        os.truncate(self._file, size := count * _ROW * _CELL)
+        self._cells = memoryview(mmap.mmap(self._file, size)).cast("q")
         self._own = place * _ROW
         self._clock = clock
 
