@@ -74,6 +74,16 @@ async def lists_elsewhere(services: Services, request: web.Request, access: Acce
     return [json.loads(body) for body in (await siblings.gather(request, access)).values()]
 
 
+async def gauge_elsewhere(services: Services, request: web.Request, access: Access, gauge: str) -> float:
+    """Return what a gauge says of the siblings together."""
+    siblings = _to_ask(services, request)
+    if siblings is None:
+        return 0
+    from llms.telemetry.summed import reading
+
+    return sum(reading(page, gauge) for page in (await siblings.gather(request, access, path="/metrics")).values())
+
+
 async def page_of_all(services: Services, request: web.Request, access: Access, page: bytes) -> bytes:
     """Return the metrics of all workers, or of this one where a sibling asks."""
     if services.siblings is None:

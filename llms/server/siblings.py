@@ -49,10 +49,12 @@ class Siblings:
         found = request.get_extra_info("socket")
         return found is not None and found.family == socket.AF_UNIX
 
-    async def gather(self, request: web.Request, access: Access, *, body: bytes | None = None) -> dict[int, bytes]:
-        """Ask all of them; return the bodies of the good answers by place."""
+    async def gather(
+        self, request: web.Request, access: Access, *, body: bytes | None = None, path: str | None = None
+    ) -> dict[int, bytes]:
+        """Ask all of them, at the same path unless another is given; return the bodies of the good answers by place."""
         places = self._crew.siblings
-        answers = await asyncio.gather(*(self._whole(place, request, access, body) for place in places))
+        answers = await asyncio.gather(*(self._whole(place, request, access, body, path) for place in places))
         return {place: answer for place, answer in zip(places, answers, strict=True) if answer is not None}
 
     async def tell(self, request: web.Request, access: Access, *, body: bytes | None = None) -> None:
@@ -76,9 +78,11 @@ class Siblings:
         for client in self._clients.values():
             await client.close()
 
-    async def _whole(self, place: int, request: web.Request, access: Access, body: bytes | None) -> bytes | None:
+    async def _whole(
+        self, place: int, request: web.Request, access: Access, body: bytes | None, path: str | None
+    ) -> bytes | None:
         try:
-            async with asyncio.timeout(_PATIENCE), self._asked(place, request, access, body) as answer:
+            async with asyncio.timeout(_PATIENCE), self._asked(place, request, access, body, path) as answer:
                 return await answer.read() if answer.status < 300 else None
         except _FAILURES as failure:
             self._missed(place, failure)
@@ -86,11 +90,11 @@ class Siblings:
 
     @asynccontextmanager
     async def _asked(
-        self, place: int, request: web.Request, access: Access, body: bytes | None = None
+        self, place: int, request: web.Request, access: Access, body: bytes | None = None, path: str | None = None
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         headers = _passed(request.headers)
         headers["x-request-id"] = access.request_id
-        url = URL.build(scheme="http", host="sibling", path=request.raw_path, encoded=True)
+        url = URL(f"http://sibling{path or request.rel_url.raw_path_qs}", encoded=True)
         client = self._client(place)
         async with client.request(request.method, url, headers=headers, data=body, allow_redirects=False) as answer:
             yield answer

@@ -35,6 +35,11 @@ def lasting(page: bytes) -> bytes:
     return _written((head, series) for _, head, series in _families(page) if not head[-1].endswith(f" {_GAUGE}"))
 
 
+def reading(page: bytes, series: str) -> float:
+    """Return the value of one series of a page; 0 where it is not there."""
+    return next((found[series] for _, _, found in _families(page) if series in found), 0.0)
+
+
 def _families(page: bytes) -> list[tuple[str, list[str], Series]]:
     """Return name, lines of HELP and TYPE, and values of what a page tells."""
     found: list[tuple[str, list[str], Series]] = []

@@ -198,6 +198,7 @@ async def test_a_stream_is_taken_up_listed_and_cancelled_at_the_other_worker(
                     assert listed["total"] == 1
                     live = await client.told("/api/requests", **KEY)
                     assert [each["asked_model"] for each in live["data"]] == ["up/m"]
+                    assert (await client.told("/api/analytics", **KEY))["active_streams"] == 1
                 status, gone = await spare_other.ask("DELETE", f"/v1/streams/{stream_id}", **KEY)
                 assert (status, gone["cancelled"]) == (200, True)
                 assert b"cancelled" in await taken_up.content.read()
