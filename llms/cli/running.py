@@ -11,8 +11,7 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from aiohttp import web
@@ -66,6 +65,18 @@ class Flags:
         return config.model_copy(update=update)
 
 
+Stamp = tuple[int, int] | None
+"""Time and size of the file of a configuration."""
+
+
+class Start(NamedTuple):
+    """What a process begins with."""
+
+    config: Config
+    stamp: Stamp
+    """As it was when the file was read: no later change is missed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What stays the same while configurations come and go."""
@@ -81,6 +92,7 @@ class Desk:
 def run(flags: Flags) -> None:
     """Serve until told to stop."""
     config = flags.apply(configuration(flags.config))
+    stamp = _stamp(config.source)
     _refuse_open_door(config)
     several = config.server.workers > 1
     sock = bind(config.server.host, config.server.port, shared=several)
@@ -91,13 +103,13 @@ def run(flags: Flags) -> None:
     log = configure(level=flags.log_level, pretty=pretty, stream=sys.stderr if pretty else lines, redactor=redactor)
     desk = Desk(flags, config.server.port, redactor, RequestLog(log), lines)
     if not several:
-        _serve(desk, config, sock)
+        _serve(desk, Start(config, stamp), sock)
         return
     from llms.cli.workers import supervise
 
     def work(crew: Crew, again: bool) -> None:
-        current = _newest(desk, config) if again else config
-        _serve(desk, current, joined(sock), crew=crew, first=not (crew.place or again))
+        start = _newest(desk, config) if again else Start(config, stamp)
+        _serve(desk, start, joined(sock), crew=crew, first=not (crew.place or again))
 
     supervise(config.server.workers, work)
 
@@ -116,21 +128,22 @@ def _with_port(config: Config, port: int) -> Config:
     return config.model_copy(update={"server": config.server.model_copy(update={"port": port})})
 
 
-def _newest(desk: Desk, started: Config) -> Config:
+def _newest(desk: Desk, started: Config) -> Start:
     """Return what a worker begins with that replaces another one: what its siblings have by now."""
     if started.source is None:
-        return started
+        return Start(started, None)
+    stamp = _stamp(started.source)
     try:
         config, _ = as_started(_with_port(desk.flags.apply(read(started.source)), desk.port), started)
     except ConfigError as error:
         _log.error("a worker begins with an old configuration", problems=str(error).splitlines())
-        return started
+        return Start(started, stamp)
     desk.redactor.update(secrets_of(config, os.environ))
-    return config
+    return Start(config, stamp)
 
 
-def _serve(desk: Desk, config: Config, sock: socket.socket, *, crew: Crew | None = None, first: bool = True) -> None:
-    main = _main(desk, config, sock, crew=crew, first=first)
+def _serve(desk: Desk, start: Start, sock: socket.socket, *, crew: Crew | None = None, first: bool = True) -> None:
+    main = _main(desk, start, sock, crew=crew, first=first)
     try:
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(main)
@@ -150,7 +163,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _main(desk: Desk, config: Config, sock: socket.socket, *, crew: Crew | None, first: bool) -> None:
+async def _main(desk: Desk, start: Start, sock: socket.socket, *, crew: Crew | None, first: bool) -> None:
+    config = start.config
     engine = Engine(config, observers=[desk.request_log], learn=desk.redactor.learn, crew=crew)
     runner = Runner(engine.application())
     await runner.setup()
@@ -162,7 +176,7 @@ async def _main(desk: Desk, config: Config, sock: socket.socket, *, crew: Crew |
         # Before anybody is told where we are: whoever knows may send a signal.
         stop = _on_signals()
         if config.source is not None:
-            watching = _watch(desk, Path(config.source), engine, _on_hangup())
+            watching = _watch(desk, config.source, start.stamp, engine, _on_hangup())
             engine.tasks.spawn(watching, name="watch configuration")
         if first:
             announce(engine, config, open_browser=desk.flags.open_browser)
@@ -224,9 +238,8 @@ def _on_hangup() -> asyncio.Event:
     return told
 
 
-async def _watch(desk: Desk, path: Path, engine: Engine, told: asyncio.Event) -> None:
+async def _watch(desk: Desk, path: str, seen: Stamp, engine: Engine, told: asyncio.Event) -> None:
     """Put changes of the file in force: seen by its time stamp, or told by SIGHUP."""
-    seen = _stamp(path)
     while True:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_WATCH_SECONDS):
@@ -239,24 +252,24 @@ async def _watch(desk: Desk, path: Path, engine: Engine, told: asyncio.Event) ->
         await _reload(desk, path, engine)
 
 
-async def _reload(desk: Desk, path: Path, engine: Engine) -> None:
+async def _reload(desk: Desk, path: str, engine: Engine) -> None:
     try:
         stamp = _stamp(path)
         if stamp is not None and not stamp[1]:
             # Editors empty a file before they write it; what comes next counts.
-            raise ConfigError([Problem(0, 0, "", "the file is empty", None, "")], filename=str(path))
-        config = _with_port(desk.flags.apply(await asyncio.to_thread(read, str(path))), desk.port)
+            raise ConfigError([Problem(0, 0, "", "the file is empty", None, "")], filename=path)
+        config = _with_port(desk.flags.apply(await asyncio.to_thread(read, path)), desk.port)
     except ConfigError as error:
         _log.error("configuration not changed: the file has problems", problems=str(error).splitlines())
         return
     desk.redactor.update(secrets_of(config, os.environ))
     await engine.reload(config)
-    _log.info("configuration in force", file=str(path))
+    _log.info("configuration in force", file=path)
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: str | None) -> Stamp:
     try:
-        found = path.stat()
+        found = os.stat(path or "")
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size

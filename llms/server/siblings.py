@@ -10,7 +10,7 @@ from typing import Final, final
 
 import aiohttp
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -25,7 +25,7 @@ _CONNECT: Final = 1.0
 _PATIENCE: Final = 3.0
 """Seconds for a short answer."""
 _OF_A_CONNECTION: Final = frozenset(
-    ("connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade")
+    ("connection", "content-length", "expect", "keep-alive", "te", "transfer-encoding", "upgrade")
 )
 """Headers that are not passed on."""
 _FAILURES: Final = (aiohttp.ClientError, OSError, TimeoutError)
@@ -122,7 +122,7 @@ class Siblings:
                 # A connection of its own for each: one that is kept might be that of a worker that is gone.
                 connector=aiohttp.UnixConnector(str(self._crew.door(place)), force_close=True, limit=0),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT),
-                skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
+                skip_auto_headers=(hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE, hdrs.USER_AGENT),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
             )
