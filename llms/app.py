@@ -73,8 +73,8 @@ class Engine:
     ) -> None:
         """Prepare; nothing is opened before the application starts, but the file of entered keys is read.
 
-        `observers` hear of every request, `learn` of every secret that is in no configuration. A `crew` are
-        the workers of one server, of whom this is one.
+        `observers` hear of every request, `learn` of every secret that is in no configuration; `crew` says
+        which of several workers this one is.
         """
         self._environ = os.environ if environ is None else environ
         self._learn = learn

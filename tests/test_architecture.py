@@ -60,9 +60,10 @@ RARE = (
     "llms.providers.bedrock", "llms.providers.echo", "llms.providers.gemini", "llms.providers.llama_cpp",
     "llms.proxies", "llms.server.completions", "llms.server.embeddings", "llms.server.generate",
     "llms.server.local_models", "llms.server.messages", "llms.server.passthrough", "llms.server.responses",
-    "llms.server.resumable", "llms.server.streams", "llms.server.upload", "llms.server.usage_page",
-    "llms.stores.redis_streams", "llms.stores.sqlite_responses", "llms.streaming.batching", "llms.streaming.mirror",
-    "llms.streaming.remote", "llms.streaming.replay", "llms.streaming.session",
+    "llms.server.resumable", "llms.server.siblings", "llms.server.streams", "llms.server.upload",
+    "llms.server.usage_page", "llms.stores.redis_streams", "llms.stores.sqlite_responses", "llms.stores.tally",
+    "llms.streaming.batching", "llms.streaming.mirror", "llms.streaming.remote", "llms.streaming.replay",
+    "llms.streaming.session", "llms.telemetry.pages", "llms.telemetry.summed",
 )  # fmt: skip
 """What waits until somebody asks for it: with everything in it, an idle server is half as large again."""
 

@@ -11,7 +11,7 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 from aiohttp import web
@@ -27,10 +27,12 @@ from llms.config.model import Config
 from llms.server.admission import keys_required
 from llms.server.hosts import is_loopback
 from llms.server.protocol import Runner
-from llms.stores.crew import Crew
 from llms.telemetry.batched import Batched
 from llms.telemetry.log import RequestLog, configure
 from llms.telemetry.redact import Redactor
+
+if TYPE_CHECKING:
+    from llms.stores.crew import Crew
 
 _log = structlog.get_logger()
 _WATCH_SECONDS: Final = 1.0
@@ -192,9 +194,9 @@ async def _main(desk: Desk, start: Start, sock: socket.socket, *, crew: Crew | N
 
 
 async def _open_to_siblings(runner: Runner, crew: Crew) -> None:
-    door = crew.door(crew.place)
-    door.unlink(missing_ok=True)
-    await web.UnixSite(runner, str(door)).start()
+    path = crew.socket(crew.place)
+    path.unlink(missing_ok=True)
+    await web.UnixSite(runner, str(path)).start()
 
 
 def _on_signals() -> asyncio.Event:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncGenerator, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, final
 
 import aiohttp
@@ -15,6 +15,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from llms.server.access import Access
+from llms.server.errors import stopping
 from llms.stores.crew import Crew
 from llms.tasks import Tasks
 from llms.telemetry.pages import Pages
@@ -24,6 +25,8 @@ _CONNECT: Final = 1.0
 """Seconds until a sibling has taken a connection."""
 _PATIENCE: Final = 3.0
 """Seconds for a short answer."""
+_ENDING: Final = 503
+"""The status of all answers of a worker that ends."""
 _OF_A_CONNECTION: Final = frozenset(
     ("connection", "content-length", "expect", "keep-alive", "te", "transfer-encoding", "upgrade")
 )
@@ -63,14 +66,24 @@ class Siblings:
         await asyncio.shield(work)
 
     async def pass_on(self, request: web.Request, access: Access, absent: Collection[int]) -> web.StreamResponse | None:
-        """Answer with the first of their answers whose status is not among `absent`; None where there is none."""
+        """Answer with the first of their answers whose status is not among `absent`; None where there is none.
+
+        Raise an LlmsError where one that might know is about to end.
+        """
+        ending = False
         for place in self._crew.siblings:
-            try:
-                async with self._asked(place, request, access) as answer:
-                    if answer.status not in absent:
-                        return await self._relay(request, answer)
-            except _FAILURES as failure:
-                self._missed(place, failure)
+            async with AsyncExitStack() as stack:
+                try:
+                    answer = await stack.enter_async_context(self._asked(place, request, access))
+                except _FAILURES as failure:
+                    self._missed(place, failure)
+                    continue
+                if answer.status == _ENDING:
+                    ending = True
+                elif answer.status not in absent:
+                    return await self._relay(request, answer)
+        if ending:
+            raise stopping()
         return None
 
     async def close(self) -> None:
@@ -120,7 +133,7 @@ class Siblings:
         if place not in self._clients:
             self._clients[place] = aiohttp.ClientSession(
                 # A connection of its own for each: one that is kept might be that of a worker that is gone.
-                connector=aiohttp.UnixConnector(str(self._crew.door(place)), force_close=True, limit=0),
+                connector=aiohttp.UnixConnector(str(self._crew.socket(place)), force_close=True, limit=0),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT),
                 skip_auto_headers=(hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE, hdrs.USER_AGENT),
                 cookie_jar=aiohttp.DummyCookieJar(),

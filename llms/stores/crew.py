@@ -29,7 +29,7 @@ class Crew:
         """Return the places of the others."""
         return [place for place in range(self.count) if place != self.place]
 
-    def door(self, place: int) -> Path:
+    def socket(self, place: int) -> Path:
         """Return the Unix socket on which a worker answers its siblings."""
         return self.folder / f"{place}.sock"
 

@@ -389,3 +389,45 @@ def test_a_worker_that_dies_young_rests_longer_each_time() -> None:
         rests.append(rest_after(rests[-1], lived=0.1))
     assert rests[1:] == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
     assert rest_after(30.0, lived=60.0) == 0.5
+
+
+async def test_a_stream_that_its_worker_cannot_end_breaks_off_at_the_other(
+    home: Home, serve: Serve, upstream: FakeUpstream
+) -> None:
+    home.write(row(upstream))
+    upstream.script(text_stream("one two").first(2).then(stall()))
+    async with serve("--workers", "2") as server, one_of_each(server.url) as (one, other):
+        body = chat("up/m", stream=True)
+        async with one.stream("/v1/chat/completions", body, **RESUMABLE) as begun:
+            stream_id = begun.headers["X-LLMS-Stream-Id"]
+            async with other.stream(f"/v1/streams/{stream_id}") as taken_up:
+                await taken_up.content.readuntil(b"one")
+                (holder,) = {pid for pid in children(server) if holds(pid, upstream)}
+                os.kill(holder, signal.SIGKILL)
+                with pytest.raises(aiohttp.ClientError):
+                    await taken_up.content.read()
+        status, told = await other.ask("GET", f"/v1/streams/{stream_id}")
+        assert (status, told["error"]["code"]) == (404, "not_found")
+
+
+async def test_a_worker_that_is_about_to_end_says_so_through_the_other(
+    home: Home, serve: Serve, upstream: FakeUpstream
+) -> None:
+    home.write(row(upstream))
+    upstream.script(text_stream("one two").first(2).then(stall()))
+    async with (
+        serve("--workers", "2") as server,
+        one_of_each(server.url) as (one, other),
+        one.stream("/v1/chat/completions", chat("up/m", stream=True), **RESUMABLE) as begun,
+    ):
+        await begun.content.readuntil(b"one")
+        (holder,) = {pid for pid in children(server) if holds(pid, upstream)}
+        os.kill(holder, signal.SIGTERM)
+        path = f"/v1/streams/{begun.headers['X-LLMS-Stream-Id']}"
+
+        async def says_so() -> bool:
+            status, told = await other.ask("GET", path, Accept="application/json")
+            return (status, told.get("error", {}).get("code")) == (503, "server_stopping")
+
+        await until(says_so)
+        os.kill(holder, signal.SIGKILL)
