@@ -179,12 +179,13 @@ async def chats(upstream: FakeUpstream, count: int) -> list[Seen]:
     return found()
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 async def test_a_stream_is_taken_up_listed_and_cancelled_at_the_other_worker(
-    home: Home, serve: Serve, upstream: FakeUpstream
+    home: Home, serve: Serve, upstream: FakeUpstream, loop: str
 ) -> None:
     home.write(row(upstream) + KEYS)
     upstream.script(text_stream("one two three").first(3).then(stall()))
-    async with serve("--workers", "2") as server, one_of_each(server.url, of=6) as clients:
+    async with serve("--workers", "2", LLMS_LOOP=loop) as server, one_of_each(server.url, of=6) as clients:
         one, other, spare, spare_other, *_ = clients
         body = chat("up/m", stream=True)
         async with one.stream("/v1/chat/completions", body, **KEY, **RESUMABLE) as begun:
