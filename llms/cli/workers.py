@@ -37,14 +37,23 @@ def supervise(count: int, serve: Serve) -> None:
     """Run `serve` in `count` processes until told to stop."""
     if not hasattr(os, "fork"):
         fail("--workers needs a system that can fork; run without it.")
-    folder = tempfile.mkdtemp(prefix="llms-")
-    if len(folder) > _LONGEST_PATH:
-        os.rmdir(folder)
-        fail(f"--workers needs a shorter path for its sockets than {folder}: set TMPDIR.")
+    folder = _folder()
     try:
-        _Parent(Path(folder), count, serve).run()
+        _Parent(folder, count, serve).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder() -> Path:
+    """Make the folder of a crew; exit with a clear message where that cannot be."""
+    try:
+        folder = tempfile.mkdtemp(prefix="llms-")
+    except OSError as error:
+        fail(f"--workers needs a folder for its sockets ({error}): set TMPDIR.")
+    if len(os.fsencode(folder)) > _LONGEST_PATH:
+        os.rmdir(folder)
+        fail(f"--workers needs a shorter path for its sockets than {folder}: set TMPDIR.")
+    return Path(folder)
 
 
 def rest_after(before: float, *, lived: float) -> float:

@@ -384,6 +384,16 @@ async def test_the_port_is_refused_to_a_second_server(home: Home, serve: Serve, 
     assert f"127.0.0.1:{port}: the port is in use by" in ran.err
 
 
+async def test_a_path_that_is_too_long_for_sockets_is_refused(home: Home, llms_apart: Run) -> None:
+    home.write(ECHO)
+    place = home.path / ("long" * 30)
+    place.mkdir()
+    ran = await llms_apart("serve", "--workers", "2", "--port", "0", TMPDIR=str(place))
+    assert ran.code == 2
+    assert "set TMPDIR" in ran.err
+    assert not list(place.iterdir())
+
+
 def test_a_worker_that_dies_young_rests_longer_each_time() -> None:
     rests = [0.0]
     for _ in range(8):
