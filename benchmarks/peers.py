@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.launch import Command, PeerFailed
 
-DIRECT, RELAY, NGINX, OURS = "direct", "relay", "nginx", "ours"
+DIRECT, RELAY, NGINX, OURS, TWO = "direct", "relay", "nginx", "ours", "two"
 
 OUR_CONFIG = """\
 providers:
@@ -98,7 +98,12 @@ def our_dialects_command(port: int, upstream_port: int, folder: Path) -> list[st
     return command
 
 
-COMMANDS: dict[str, Command] = {RELAY: relay_command, NGINX: nginx_command, OURS: our_command}
+def two_command(port: int, upstream_port: int, folder: Path) -> list[str]:
+    """Start `llms serve` with two workers."""
+    return [*our_dialects_command(port, upstream_port, folder), "--workers", "2"]
+
+
+COMMANDS: dict[str, Command] = {RELAY: relay_command, NGINX: nginx_command, OURS: our_command, TWO: two_command}
 LASTING = {**COMMANDS, OURS: our_dialects_command}
 """Those that are asked for everything; what a fresh one holds is measured without other dialects."""
 

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from benchmarks.peers import DIRECT, NGINX, OURS, RELAY
+from benchmarks.peers import DIRECT, NGINX, OURS, RELAY, TWO
 from benchmarks.scenarios import Shot
 from benchmarks.standins import REDIS, UNUSED
 
 LABEL_WIDTH, COLUMN_WIDTH = 42, 12
 BESIDE = f"{OURS}/paced"
+QUOTIENTS = ((OURS, RELAY), (OURS, NGINX), (TWO, OURS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +73,14 @@ def ratio(ours: dict[int, float], other: dict[int, float]) -> float | None:
 
 
 def summary(shots: Sequence[Shot]) -> dict[str, dict[str, float]]:
-    """Give each figure's median by peer, and its ratios as "ours/relay" and "ours/nginx"."""
+    """Give each figure's median by peer, and its ratios as "ours/relay" and the like."""
     table = {}
     for figure in FIGURES:
-        rounds = {peer: figure_by_round(shots, figure, peer) for peer in (RELAY, NGINX, OURS)}
+        rounds = {peer: figure_by_round(shots, figure, peer) for peer in (RELAY, NGINX, OURS, TWO)}
         line = {peer: median(values.values()) for peer, values in rounds.items() if values}
-        for other in (RELAY, NGINX):
-            if (quotient := ratio(rounds[OURS], rounds[other])) is not None:
-                line[f"{OURS}/{other}"] = quotient
+        for one, other in QUOTIENTS:
+            if (quotient := ratio(rounds[one], rounds[other])) is not None:
+                line[f"{one}/{other}"] = quotient
         if figure.beside:
             plain = figure_by_round(shots, replace(figure, scenario=figure.beside), OURS)
             if (quotient := ratio(rounds[OURS], plain)) is not None:
@@ -99,7 +100,7 @@ def fault_counts(shots: Iterable[Shot]) -> dict[str, int]:
 
 def table_text(shots: Sequence[Shot]) -> str:
     """Write the table and, below it, the first fault of each scenario that had any."""
-    lines, columns = summary(shots), [RELAY, NGINX, OURS, f"{OURS}/{RELAY}", f"{OURS}/{NGINX}", BESIDE]
+    lines, columns = summary(shots), [RELAY, NGINX, OURS, TWO, *(f"{a}/{b}" for a, b in QUOTIENTS), BESIDE]
     columns = [column for column in columns if any(column in line for line in lines.values())]
     digits = {figure.label: figure.digits for figure in FIGURES}
     text = ["".ljust(LABEL_WIDTH) + "".join(column.rjust(COLUMN_WIDTH) for column in columns)]

@@ -20,7 +20,7 @@ from benchmarks.interrupt import raise_on_signals
 from benchmarks.launch import Command, PeerFailed, Running, started
 from benchmarks.load import Plan
 from benchmarks.measure import measure_help, measure_idle, measure_load, measure_open, warm_up
-from benchmarks.peers import COMMANDS, DIRECT, LASTING, NGINX, OURS, RELAY, help_command, upstream_command
+from benchmarks.peers import COMMANDS, DIRECT, LASTING, NGINX, OURS, RELAY, TWO, help_command, upstream_command
 from benchmarks.report import fault_counts, summary, table_text
 from benchmarks.scenarios import DIRECT_TOO, HELP, LOADS, OPEN, OPEN_PLAN, ORDER, OURS_ONLY, START, Shot, quick_plan
 from benchmarks.standins import STANDINS, standin
@@ -65,6 +65,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--scenarios", type=_scenarios, default=list(ORDER), help=",".join(ORDER))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every value to FILE as well")
     parser.add_argument("--nginx", action="store_true", help="compare with nginx too")
+    parser.add_argument("--workers", action="store_true", help="compare with two workers of ours too")
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     if options.json is not None and not options.json.parent.is_dir():
@@ -102,7 +103,7 @@ def say(text: str) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Start everything, go round after round, print the table."""
-    names = [RELAY, *([NGINX] if options.nginx else []), OURS]
+    names = [RELAY, *([NGINX] if options.nginx else []), OURS, *([TWO] if options.workers else [])]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llms-bench-")))
         cores = choose_cores()

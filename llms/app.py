@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapp
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import aiohttp
 import structlog
@@ -30,8 +30,7 @@ from llms.gateway.exchange import streams_among
 from llms.gateway.listing import Listing
 from llms.gateway.roster import Roster
 from llms.model_facts.table import Table, look_up
-from llms.policies.keys import Keys
-from llms.policies.sessions import Sessions
+from llms.policies.sessions import open_sessions
 from llms.protocol.errors import LlmsError
 from llms.protocol.events import Observer
 from llms.providers import discover
@@ -39,8 +38,9 @@ from llms.providers._http_session import http_session
 from llms.providers._pool import Pool
 from llms.providers.base import Resources
 from llms.routing.health import Health
+from llms.server.admission import hosts_of, keys_of
+from llms.server.elsewhere import siblings_of
 from llms.server.errors import stopping
-from llms.server.hosts import Hosts, is_loopback
 from llms.server.routes import add_routes
 from llms.server.services import Services
 from llms.stores import open_response_store, open_stream_store, open_usage_store
@@ -48,6 +48,9 @@ from llms.streaming.sessions import StreamSessions, new_stream_id
 from llms.tasks import Tasks
 from llms.telemetry.metrics import Metrics
 from llms.telemetry.usage import UsageRecorder
+
+if TYPE_CHECKING:
+    from llms.stores.crew import Crew
 
 _log = structlog.get_logger()
 _PROBE_EVERY: Final = 60.0
@@ -66,13 +69,17 @@ class Engine:
         environ: Mapping[str, str] | None = None,
         observers: Sequence[Observer] = (),
         learn: Callable[[Collection[str]], None] = lambda secrets: None,
+        crew: Crew | None = None,
     ) -> None:
         """Prepare; nothing is opened before the application starts, but the file of entered keys is read.
 
-        `observers` hear of every request, `learn` of every secret that is in no configuration.
+        `observers` hear of every request, `learn` of every secret that is in no configuration; `crew` says
+        which of several workers this one is.
         """
         self._environ = os.environ if environ is None else environ
         self._learn = learn
+        self._crew = crew
+        self._resume = config.resume.share_of(crew.count if crew else 1)
         place = data_dir(config, self._environ)
         keys = EnteredKeys(keys_file(self._environ))
         self._roster = Roster(config, environ=self._environ, data_dir=place, keys=keys)
@@ -119,8 +126,9 @@ class Engine:
         async with self._changing:
             self._take_keys(await asyncio.to_thread(self._roster.keys.load))
             self._roster.config = config
-            self.services.keys = _keys(config)
-            self.services.hosts = _hosts(config)
+            self._resume = config.resume.share_of(self._crew.count if self._crew else 1)
+            self.services.keys = keys_of(config)
+            self.services.hosts = hosts_of(config)
             self.services.sessions.keep(self.services.keys.callers)
             await self._swap()
         self.tasks.spawn(self.find_local_servers(), name="find local servers")
@@ -142,7 +150,9 @@ class Engine:
     @property
     def is_busy(self) -> bool:
         """Tell whether a request is under way, or a stream is still being read."""
-        return bool(self.gateway.live or self.services.streams.readers or self.services.running)
+        services, siblings = self.services, self.services.siblings
+        relaying = siblings is not None and siblings.relaying
+        return bool(self.gateway.live or services.streams.readers or services.running or relaying)
 
     def interrupt(self) -> None:
         """End every chat with an error, as an event where its stream has begun, that says the server stops."""
@@ -167,9 +177,9 @@ class Engine:
     def _services(self, config: Config, place: Path) -> Services:
         return Services(
             gateway=self.gateway,
-            keys=_keys(config),
-            hosts=_hosts(config),
-            sessions=Sessions(clock=time.monotonic),
+            keys=keys_of(config),
+            hosts=hosts_of(config),
+            sessions=open_sessions(clock=time.monotonic, crew=self._crew),
             tasks=self.tasks,
             observers=self._observers,
             exposition=self._metrics.exposition,
@@ -177,7 +187,7 @@ class Engine:
             clock=time.monotonic,
             now=time.time,
             puller=lambda: new_puller(place, self._environ),
-            streams=StreamSessions(lambda: self._roster.config.resume, tasks=self.tasks, new_id=new_stream_id),
+            streams=StreamSessions(lambda: self._resume, tasks=self.tasks, new_id=new_stream_id),
             count_resumed=self._metrics.count_resumed,
             roster=self._roster,
             change=self.change,
@@ -185,6 +195,7 @@ class Engine:
             described=Described(Table(partial(look_up, environ=self._environ)), fleet=self._fleet, now=time.time),
             data_dir=place,
             version=__version__,
+            siblings=siblings_of(self._crew, tasks=self.tasks),
             ui=config.ui.enabled,
         )
 
@@ -193,6 +204,8 @@ class Engine:
             stack.push_async_callback(self._close_session)
             stack.push_async_callback(self._pool.close)
             stack.push_async_callback(self._close_members)
+            if self.services.siblings is not None:
+                stack.push_async_callback(self.services.siblings.close)
             config, place = self._roster.config, self.services.data_dir
             store = self.services.usage = open_usage_store(config.stores.usage, data_dir=place)
             stack.push_async_callback(store.close)
@@ -214,7 +227,8 @@ class Engine:
 
     def _assemble(self, previous: Fleet | None = None) -> Fleet:
         config = self._roster.configuration()
-        return assemble(config, resources=self._resources, health=self._health, rng=self._rng, previous=previous)
+        own, crew = self._resources, self._crew
+        return assemble(config, resources=own, health=self._health, rng=self._rng, previous=previous, crew=crew)
 
     async def _change(self, change: Change) -> LlmsError | None:
         """Return the error, too: nobody may be there any more to take it."""
@@ -283,17 +297,3 @@ def data_dir(config: Config, environ: Mapping[str, str]) -> Path:
     import platformdirs
 
     return platformdirs.user_data_path("llms", appauthor=False)
-
-
-def keys_required(config: Config) -> bool:
-    """Tell whether callers need a key: as configured; `auto` is off on loopback as long as there is no key."""
-    required = config.keys.required
-    return (bool(config.keys.static) or not is_loopback(config.server.host)) if required == "auto" else required
-
-
-def _keys(config: Config) -> Keys:
-    return Keys([key.get_secret_value() for key in config.keys.static], required=keys_required(config))
-
-
-def _hosts(config: Config) -> Hosts:
-    return Hosts(bound=config.server.host, allowed=config.server.allowed_hosts, origins=config.server.cors_origins)

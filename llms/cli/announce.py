@@ -6,12 +6,13 @@ import os
 import sys
 import webbrowser
 
-from llms.app import Engine, keys_required
+from llms.app import Engine
 from llms.cli.output import mute, show_table
 from llms.cli.standing import HEADER, colour, standings
 from llms.config.model import Config
 from llms.policies.keys import Caller
 from llms.providers import discover
+from llms.server.admission import keys_required
 
 
 def announce(engine: Engine, config: Config, *, open_browser: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +13,16 @@ from llms.cli.output import fail
 
 _NO_ADDRESS: Final = "this machine has no such address. Use --host 127.0.0.1 or one of its own."
 
+_BACKLOG: Final = 4096
+_SHARES: Final = sys.platform == "linux"
+"""Connections are spread evenly over all sockets that listen on one port; elsewhere the last one gets them all."""
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket; exit with a clear message when the address cannot be had."""
+
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Return a listening socket; exit with a clear message when the address cannot be had.
+
+    A `shared` one holds the port for the sockets that `joined` makes of it, and does not listen where those share.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except (socket.gaierror, UnicodeError):
@@ -24,11 +32,33 @@ def bind(host: str, port: int) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind(address)
-        sock.listen(4096)
+        if shared and _SHARES:
+            # From now on others of this user may join, but nobody who binds the port as we did.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        else:
+            sock.listen(_BACKLOG)
     except OSError as error:
         sock.close()
         fail(_refusal(error, host, port))
     sock.setblocking(False)
+    return sock
+
+
+def joined(held: socket.socket) -> socket.socket:
+    """Return a socket of one worker, which listens on a port that is shared.
+
+    Each has its own, so that the system shares out the connections. Where it cannot, they take turns at one.
+    """
+    if not _SHARES:
+        return held
+    sock = socket.socket(held.family, socket.SOCK_STREAM)
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        sock.setsockopt(socket.SOL_SOCKET, option, 1)
+    sock.bind(held.getsockname())
+    sock.listen(_BACKLOG)
+    sock.setblocking(False)
+    held.close()
     return sock
 
 

@@ -11,24 +11,28 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 from aiohttp import web
 
-from llms.app import Engine, keys_required
+from llms.app import Engine
 from llms.cli.announce import announce
 from llms.cli.output import fail
-from llms.cli.ports import bind
+from llms.cli.ports import bind, joined
 from llms.cli.settings import configuration, read, secrets_of
+from llms.config.fixed import as_started
 from llms.config.load import ConfigError, Problem
 from llms.config.model import Config
+from llms.server.admission import keys_required
 from llms.server.hosts import is_loopback
 from llms.server.runner import Runner
 from llms.telemetry.batched import Batched
 from llms.telemetry.log import RequestLog, configure
 from llms.telemetry.redact import Redactor
+
+if TYPE_CHECKING:
+    from llms.stores.crew import Crew
 
 _log = structlog.get_logger()
 _WATCH_SECONDS: Final = 1.0
@@ -63,6 +67,18 @@ class Flags:
         return config.changed(**update)
 
 
+Stamp = tuple[int, int] | None
+"""Time and size of the file of a configuration."""
+
+
+class Start(NamedTuple):
+    """What a process begins with."""
+
+    config: Config
+    stamp: Stamp
+    """As it was when the file was read: no later change is missed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What stays the same while configurations come and go."""
@@ -78,20 +94,26 @@ class Desk:
 def run(flags: Flags) -> None:
     """Serve until told to stop."""
     config = flags.apply(configuration(flags.config))
+    stamp = _stamp(config.source)
     _refuse_open_door(config)
-    sock = bind(config.server.host, config.server.port)
+    several = config.server.workers > 1
+    sock = bind(config.server.host, config.server.port, shared=several)
     config = _with_port(config, sock.getsockname()[1])
     redactor = Redactor(secrets_of(config, os.environ))
     pretty = sys.stderr.isatty()
     lines = Batched(sys.stderr.buffer)
     log = configure(level=flags.log_level, pretty=pretty, stream=sys.stderr if pretty else lines, redactor=redactor)
     desk = Desk(flags, config.server.port, redactor, RequestLog(log), lines)
-    if config.server.workers > 1:
-        from llms.cli.workers import supervise
+    if not several:
+        _serve(desk, Start(config, stamp), sock)
+        return
+    from llms.cli.workers import supervise
 
-        supervise(config.server.workers, lambda first: _serve(desk, config, sock, first=first))
-    else:
-        _serve(desk, config, sock, first=True)
+    def work(crew: Crew, again: bool) -> None:
+        start = _newest(desk, config) if again else Start(config, stamp)
+        _serve(desk, start, joined(sock), crew=crew, first=not (crew.place or again))
+
+    supervise(config.server.workers, work)
 
 
 def _refuse_open_door(config: Config) -> None:
@@ -108,8 +130,22 @@ def _with_port(config: Config, port: int) -> Config:
     return config.changed(server=config.server.changed(port=port))
 
 
-def _serve(desk: Desk, config: Config, sock: socket.socket, *, first: bool) -> None:
-    main = _main(desk, config, sock, first=first)
+def _newest(desk: Desk, started: Config) -> Start:
+    """Return what a worker begins with that replaces another one: what its siblings have by now."""
+    if started.source is None:
+        return Start(started, None)
+    stamp = _stamp(started.source)
+    try:
+        config, _ = as_started(_with_port(desk.flags.apply(read(started.source)), desk.port), started)
+    except ConfigError as error:
+        _log.error("a worker begins with an old configuration", problems=str(error).splitlines())
+        return Start(started, stamp)
+    desk.redactor.update(secrets_of(config, os.environ))
+    return Start(config, stamp)
+
+
+def _serve(desk: Desk, start: Start, sock: socket.socket, *, crew: Crew | None = None, first: bool = True) -> None:
+    main = _main(desk, start, sock, crew=crew, first=first)
     try:
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(main)
@@ -129,17 +165,20 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _main(desk: Desk, config: Config, sock: socket.socket, *, first: bool) -> None:
-    engine = Engine(config, observers=[desk.request_log], learn=desk.redactor.learn)
+async def _main(desk: Desk, start: Start, sock: socket.socket, *, crew: Crew | None, first: bool) -> None:
+    config = start.config
+    engine = Engine(config, observers=[desk.request_log], learn=desk.redactor.learn, crew=crew)
     runner = Runner(engine.application())
     await runner.setup()
     try:
+        if crew is not None:
+            await _open_to_siblings(runner, crew)
         site = web.SockSite(runner, sock, backlog=4096)
         await site.start()
         # Before anybody is told where we are: whoever knows may send a signal.
         stop = _on_signals()
         if config.source is not None:
-            watching = _watch(desk, Path(config.source), engine, _on_hangup())
+            watching = _watch(desk, config.source, start.stamp, engine, _on_hangup())
             engine.tasks.spawn(watching, name="watch configuration")
         if first:
             announce(engine, config, open_browser=desk.flags.open_browser)
@@ -152,6 +191,12 @@ async def _main(desk: Desk, config: Config, sock: socket.socket, *, first: bool)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS + 5):
                 await runner.cleanup()
+
+
+async def _open_to_siblings(runner: Runner, crew: Crew) -> None:
+    path = crew.socket(crew.place)
+    path.unlink(missing_ok=True)
+    await web.UnixSite(runner, str(path)).start()
 
 
 def _on_signals() -> asyncio.Event:
@@ -195,9 +240,8 @@ def _on_hangup() -> asyncio.Event:
     return told
 
 
-async def _watch(desk: Desk, path: Path, engine: Engine, told: asyncio.Event) -> None:
+async def _watch(desk: Desk, path: str, seen: Stamp, engine: Engine, told: asyncio.Event) -> None:
     """Put changes of the file in force: seen by its time stamp, or told by SIGHUP."""
-    seen = _stamp(path)
     while True:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_WATCH_SECONDS):
@@ -210,24 +254,24 @@ async def _watch(desk: Desk, path: Path, engine: Engine, told: asyncio.Event) ->
         await _reload(desk, path, engine)
 
 
-async def _reload(desk: Desk, path: Path, engine: Engine) -> None:
+async def _reload(desk: Desk, path: str, engine: Engine) -> None:
     try:
         stamp = _stamp(path)
         if stamp is not None and not stamp[1]:
             # Editors empty a file before they write it; what comes next counts.
-            raise ConfigError([Problem(0, 0, "", "the file is empty", None, "")], filename=str(path))
-        config = _with_port(desk.flags.apply(await asyncio.to_thread(read, str(path))), desk.port)
+            raise ConfigError([Problem(0, 0, "", "the file is empty", None, "")], filename=path)
+        config = _with_port(desk.flags.apply(await asyncio.to_thread(read, path)), desk.port)
     except ConfigError as error:
         _log.error("configuration not changed: the file has problems", problems=str(error).splitlines())
         return
     desk.redactor.update(secrets_of(config, os.environ))
     await engine.reload(config)
-    _log.info("configuration in force", file=str(path))
+    _log.info("configuration in force", file=path)
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: str | None) -> Stamp:
     try:
-        found = path.stat()
+        found = os.stat(path or "")
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size

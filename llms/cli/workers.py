@@ -4,80 +4,140 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple, final
+
+import structlog
 
 from llms.cli.boundary import outcome
 from llms.cli.output import fail
+from llms.stores.crew import Crew
 
-_REST: Final = 0.5
-"""Seconds before a worker that died is replaced."""
+_log = structlog.get_logger()
+_LEAST_REST: Final = 0.5
+_MOST_REST: Final = 30.0
+"""Seconds before a worker that died is replaced: twice as long each time that one dies young."""
+_YOUNG: Final = 10.0
+"""Seconds of life."""
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
+_LONGEST_PATH: Final = 90
+"""Bytes, less some digits, of the path of a Unix socket."""
+
+Serve = Callable[[Crew, bool], None]
+"""Runs one worker; told whether it replaces another one."""
 
 
-def supervise(count: int, serve: Callable[[bool], None]) -> None:
-    """Run `serve(first)` in `count` processes until told to stop."""
+def supervise(count: int, serve: Serve) -> None:
+    """Run `serve` in `count` processes until told to stop."""
     if not hasattr(os, "fork"):
         fail("--workers needs a system that can fork; run without it.")
-    pids: set[int] = set()
-    stopping = False
+    folder = _folder()
+    try:
+        _Parent(folder, count, serve).run()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
-    def forward(number: int, _: object) -> None:
-        for pid in pids:
+
+def _folder() -> Path:
+    """Make the folder of a crew; exit with a clear message where that cannot be."""
+    try:
+        folder = tempfile.mkdtemp(prefix="llms-")
+    except OSError as error:
+        fail(f"--workers needs a folder for its sockets ({error}): set TMPDIR.")
+    if len(os.fsencode(folder)) > _LONGEST_PATH:
+        os.rmdir(folder)
+        fail(f"--workers needs a shorter path for its sockets than {folder}: set TMPDIR.")
+    return Path(folder)
+
+
+def rest_after(before: float, *, lived: float) -> float:
+    """Return the seconds before the next start of a worker that lived so long, after a rest of `before`."""
+    return min(max(_LEAST_REST, 2 * before), _MOST_REST) if lived < _YOUNG else _LEAST_REST
+
+
+class _Worker(NamedTuple):
+    place: int
+    since: float
+    rest: float
+
+
+@final
+class _Parent:
+    """Keeps the workers running, and passes on what it is told."""
+
+    def __init__(self, folder: Path, count: int, serve: Serve) -> None:
+        self._folder = folder
+        self._count = count
+        self._serve = serve
+        self._workers: dict[int, _Worker] = {}
+        self._stopping = False
+        self._line = os.pipe()
+
+    def run(self) -> None:
+        """Start all of them, and again whichever dies, until the end."""
+        for number in _ENDING:
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGHUP, self._forward)
+        for place in range(self._count):
+            self._start(place, rest=0.0)
+        while self._workers:
+            pid, status = os.wait()
+            worker = self._workers.pop(pid)
+            if not self._stopping:
+                self._replace(worker, pid, code=os.waitstatus_to_exitcode(status))
+
+    def _replace(self, worker: _Worker, pid: int, *, code: int) -> None:
+        rest = rest_after(worker.rest, lived=time.monotonic() - worker.since)
+        _log.error("a worker ended; another one takes its place", place=worker.place, pid=pid, code=code, rest=rest)
+        self._crew(worker.place).leave()
+        self._start(worker.place, rest=rest)
+
+    def _crew(self, place: int) -> Crew:
+        return Crew(self._folder, place, self._count)
+
+    def _forward(self, number: int, _: object) -> None:
+        for pid in self._workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def stop(number: int, frame: object) -> None:
-        nonlocal stopping
-        stopping = True
-        forward(number, frame)
+    def _stop(self, number: int, frame: object) -> None:
+        self._stopping = True
+        self._forward(number, frame)
 
-    for number in _ENDING:
-        signal.signal(number, stop)
-    signal.signal(signal.SIGHUP, forward)
-    line = os.pipe()
-    for place in range(count):
-        _start(pids, serve, line, first=place == 0, wanted=lambda: not stopping)
-    while pids:
-        pid, _ = os.wait()
-        pids.discard(pid)
-        if not stopping:
-            time.sleep(_REST)
-            _start(pids, serve, line, first=False, wanted=lambda: not stopping)
+    def _start(self, place: int, *, rest: float) -> None:
+        """Fork a worker unless the end has come; a signal in between waits until the worker is known."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, signal.SIGHUP})
+        try:
+            if not self._stopping:
+                pid = os.fork() or self._live(place, rest, mask=before)
+                self._workers[pid] = _Worker(place, time.monotonic() + rest, rest)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-
-def _start(
-    pids: set[int], serve: Callable[[bool], None], line: tuple[int, int], *, first: bool, wanted: Callable[[], bool]
-) -> None:
-    """Fork a worker unless the end has come; a signal in between waits until the worker is known."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, signal.SIGHUP})
-    try:
-        if wanted():
-            pids.add(_fork(serve, line, first=first, mask=before))
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _fork(serve: Callable[[bool], None], line: tuple[int, int], *, first: bool, mask: set[int | signal.Signals]) -> int:
-    pid = os.fork()
-    if pid:
-        return pid
-    # A group of its own: Ctrl-C in the terminal reaches the parent alone, which forwards it once.
-    os.setpgid(0, 0)
-    for number in (*_ENDING, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    reader, writer = line
-    os.close(writer)
-    threading.Thread(target=_end_with_parent, args=(reader,), name="parent", daemon=True).start()
-    status = 1
-    try:
-        status = outcome(lambda: serve(first))
-    finally:
-        os._exit(status)
+    def _live(self, place: int, rest: float, *, mask: set[int | signal.Signals]) -> int:
+        """Be a worker, in the forked process, and end with it."""
+        # A group of its own: Ctrl-C in the terminal reaches the parent alone, which forwards it once.
+        os.setpgid(0, 0)
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_DFL)
+        # Until the server listens to it: it reads the newest configuration anyway.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        reader, writer = self._line
+        os.close(writer)
+        threading.Thread(target=_end_with_parent, args=(reader,), name="parent", daemon=True).start()
+        status = 1
+        try:
+            time.sleep(rest)
+            status = outcome(lambda: self._serve(self._crew(place), rest > 0))
+        finally:
+            os._exit(status)
 
 
 def _end_with_parent(reader: int) -> None:

@@ -182,6 +182,12 @@ class Resume(Section):
     streams: Count = field(default=1000, description="Resumable streams under way at once.")
     streams_per_caller: Count = field(default=200, description="Those of one key.")
 
+    def share_of(self, count: int) -> Resume:
+        """Return the part of one of so many workers, which keep their streams each for itself."""
+        streams, of_caller = -(-self.streams // count), -(-self.streams_per_caller // count)
+        part = {"memory": self.memory // count, "streams": streams, "streams_per_caller": of_caller}
+        return self.changed(**part)
+
 
 class Responses(Section):
     """What is kept of answers of the Responses API, for their clients to fetch and to continue."""

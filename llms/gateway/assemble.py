@@ -20,17 +20,27 @@ from llms.stores import open_answer_store
 
 if TYPE_CHECKING:
     from llms.gateway.sharing import Sharing
+    from llms.stores.crew import Crew
 
 _log = structlog.get_logger()
 
 
 def assemble(
-    config: Config, *, resources: Resources, health: Health, rng: random.Random, previous: Fleet | None = None
+    config: Config,
+    *,
+    resources: Resources,
+    health: Health,
+    rng: random.Random,
+    previous: Fleet | None = None,
+    crew: Crew | None = None,
 ) -> Fleet:
-    """Return the fleet of a configuration; nothing is sent to any upstream, and no broken row stops the others."""
+    """Return the fleet of a configuration; nothing is sent to any upstream, and no broken row stops the others.
+
+    The workers of a `crew` share the slots of its providers.
+    """
     old: Mapping[str, Member] = previous.members if previous is not None else {}
     members = {
-        name: old[name] if name in old and old[name].row == row else _build(row, resources)
+        name: old[name] if name in old and old[name].row == row else _build(row, resources, crew)
         for name, row in config.providers.items()
     }
     catalog = Catalog(
@@ -62,7 +72,7 @@ def _sharing(config: Config, resources: Resources, previous: Fleet | None) -> Sh
     return Sharing(open_answer_store(config.stores.state, clock=resources.clock))
 
 
-def _build(row: ProviderRow, resources: Resources) -> Member:
+def _build(row: ProviderRow, resources: Resources, crew: Crew | None) -> Member:
     try:
         settings = ProviderSettings(
             name=row.name,
@@ -71,7 +81,8 @@ def _build(row: ProviderRow, resources: Resources) -> Member:
             connect_timeout=row.timeouts.connect,
             max_event=row.limits.max_event,
         )
-        return Member(row, registry.build(settings, resources))
+        tally = crew.tally(row.name) if crew is not None and row.limits.concurrency else None
+        return Member(row, registry.build(settings, resources), tally=tally)
     except (ImportError, registry.UnknownType, ValueError) as failure:
         problem = f"provider type {row.type!r} cannot be used: {_words(failure)}"
     except Exception as failure:

@@ -21,6 +21,7 @@ from llms.routing.planner import Planner
 
 if TYPE_CHECKING:
     from llms.gateway.sharing import Sharing
+    from llms.stores.tally import Tally
 
 _log = structlog.get_logger()
 
@@ -44,12 +45,15 @@ class Member:
         "slots",
     )
 
-    def __init__(self, row: ProviderRow, provider: Provider | None, *, problem: str = "") -> None:
-        """Take a built provider, or the `problem` that kept it from being built."""
+    def __init__(
+        self, row: ProviderRow, provider: Provider | None, *, problem: str = "", tally: Tally | None = None
+    ) -> None:
+        """Take a built provider, or the `problem` that kept it from being built; a tally shares its slots."""
         self.row = row
         self.provider = provider
         self.problem = problem
-        self.slots = Slots(name=row.name, concurrency=row.limits.concurrency, queue=row.limits.queue)
+        limits = row.limits
+        self.slots = Slots(name=row.name, concurrency=limits.concurrency, queue=limits.queue, tally=tally)
         self.count_slots: Callable[[str], int | None] | None = None
         """Tells how many requests a model takes at once, where the provider knows."""
         self.asks_bytes: Callable[[str], bool] | None = None

@@ -7,7 +7,8 @@ where the answer stands, to those who can wait; nothing was said to the client t
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, final
 
 from llms.gateway.answer import Answer, Whole
@@ -55,7 +56,7 @@ class Client(Protocol):
         """Hear that the request is over."""
         ...
 
-    def go_on(self, opening: Coroutine[Any, Any, Opening], *, quiet: float) -> None:
+    def go_on(self, opening: Callable[[], Coroutine[Any, Any, Opening]], *, quiet: float) -> None:
         """Have a task wait for the rest of the answer, nothing of which came for `quiet` seconds."""
         ...
 
@@ -82,18 +83,18 @@ def begin(gateway: Gateway, request: ChatRequest, client: Client, *, route: str,
     plan = fleet.planner.plan(way)
     target = plan.targets[0]
     member = fleet.members[target.provider]
-    if member.begin is None or member.count_slots is not None or not member.slots.free:
+    if member.begin is None or member.count_slots is not None or not member.slots.take():
         return None
     exchange = gateway.exchange(request, route=route, key_id=key_id, stream=request.stream)
     begun = member.begin(request.for_model(target.model), stream=request.stream)
     if begun is None:
         exchange.forget()
+        member.slots.release(None)
         return None
     exchange.attempted(target.provider, target.model, "first")
     exchange.overhead = exchange.elapsed()
     if not request.stream:
         exchange.window = "whole_answer"
-    member.slots.take()
     deadline = Deadline(gateway.ticker, total=member.row.timeouts.total)
     lease = Lease(target, member, None, health=gateway.health, deadline=deadline, clock=gateway.clock)
     lease.begun = begun
@@ -197,7 +198,7 @@ class Inline:
             shape = reader.steady
             if shape is not None and self._conform.lets_pass(shape) and (count := shape.count(data)):
                 if not self._client.pass_on(data):
-                    self._hand_over(self._answer(Chunk.repeated(shape, count, data)))
+                    self._hand_over(partial(self._answer, Chunk.repeated(shape, count, data)))
                     return
                 exchange.chunks += count
             elif (chunk := reader.feed(data)) is not None:
@@ -238,7 +239,7 @@ class Inline:
         if not conform.complete:
             pending = seen or Chunk(_NOTHING)
             pending.final = True
-            self._hand_over(self._answer(pending) if exchange.ttft is not None else self._open())
+            self._hand_over(self._open() if exchange.ttft is None else partial(self._answer, pending))
             return
         chunk = conform.ending(seen)
         exchange.chunks += chunk.count
@@ -273,20 +274,20 @@ class Inline:
     def cancel(self) -> None:
         """Hand over to somebody who can wait."""
         if not self._is_over:
-            self._hand_over(self._open() if self.exchange.ttft is None else self._answer(Chunk(_NOTHING)))
+            self._hand_over(self._open() if self.exchange.ttft is None else partial(self._answer, Chunk(_NOTHING)))
 
-    def _hand_over(self, opening: Coroutine[Any, Any, Opening]) -> None:
+    def _hand_over(self, opening: Callable[[], Coroutine[Any, Any, Opening]]) -> None:
         self._is_over = True
         quiet = self._deadline.waited(self._wait if self.exchange.ttft is None else self._idle)
         self._deadline.moved()
         self._client.go_on(opening, quiet=quiet)
 
-    def _open(self) -> Coroutine[Any, Any, Opening]:
+    def _open(self) -> Callable[[], Coroutine[Any, Any, Opening]]:
         """Return the attempt as `Gateway` makes it, from here on."""
         if not self._request.stream:
-            return self._gateway.collect(self._request, self.exchange, self._started)
+            return partial(self._gateway.collect, self._request, self.exchange, self._started)
         self._lease.conform = self._conform
-        return self._gateway.open(self._request, self.exchange, self._started)
+        return partial(self._gateway.open, self._request, self.exchange, self._started)
 
     async def _answer(self, pending: Chunk) -> Answer:
         """Return the rest of a committed stream, `pending` before all that is still to come."""

@@ -34,9 +34,7 @@ async def take_lease(
     own = None if member.count_slots is None else member.slots_of(target.model)
     if own is not None:
         await _take(own, target, deadline, exchange, progress, clock)
-    if member.slots.free:
-        member.slots.take()
-    else:
+    if not member.slots.take():
         try:
             await _take(member.slots, target, deadline, exchange, progress, clock)
         except BaseException:
@@ -54,8 +52,7 @@ async def _take(
     progress: Progress | None,
     clock: Callable[[], float],
 ) -> None:
-    if slots.free:
-        slots.take()
+    if slots.take():
         return
     window, exchange.window = exchange.window, "queued"
     since = clock()

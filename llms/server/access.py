@@ -93,7 +93,7 @@ class Door:
                 response = respond(error, access.headers, anthropic=theirs)
             if services.draining or (error is not None and _waits_to_send(request)):
                 response.force_close()
-            if not access.reported:
+            if not (access.reported or _is_siblings(request, services)):
                 _report(request, access, services, response.status, error, started)
             return response
 
@@ -112,6 +112,12 @@ class Door:
                 return False
 
         return guarded
+
+
+def _is_siblings(request: Asked, services: Services) -> bool:
+    """Tell whether another worker of this server asks; the client's own request is reported there."""
+    siblings = services.siblings
+    return siblings is not None and isinstance(request, web.Request) and siblings.ask_for(request)
 
 
 def _meet(request: Asked, services: Services, *, anthropic: bool) -> Access:

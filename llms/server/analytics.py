@@ -1,7 +1,8 @@
 """GET /api/analytics: how streams went in the last hour, day and week.
 
-What the usage rows tell is of every process that writes into the same file; which streams were taken up again, and
-which run now, of this process alone. Where `stores.usage` is none, there is nothing to ask: 404 `feature_absent`.
+What the usage rows tell is of every process that writes into the same file; what runs now, of all workers; which
+streams were taken up again, of the worker that is asked. Where `stores.usage` is none, there is nothing to ask: 404
+`feature_absent`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from aiohttp import web
 from llms.gateway.exchange import streams_among
 from llms.protocol import json
 from llms.server.access import Access
+from llms.server.elsewhere import gauge_elsewhere
 from llms.server.services import Services
 from llms.server.usage_page import require_rows, shown, unreadable
 from llms.server.whole_answer import WholeAnswer
@@ -45,10 +47,11 @@ class Analytics:
                 found = await services.usage.streams(end=end, spans=[*_WINDOWS.values()], steps=_STEPS)
             except UsageUnreadable as problem:
                 raise unreadable(problem) from None
+        elsewhere = await gauge_elsewhere(services, request, access, "llms_active_streams")
         told = {
             "object": "analytics",
             "to": shown(end),
-            "active_streams": streams_among(services.gateway.live),
+            "active_streams": streams_among(services.gateway.live) + int(elsewhere),
             "windows": [
                 {"window": name, "seconds": int(seconds), **self._window(found.figures[seconds], seconds)}
                 for name, seconds in _WINDOWS.items()

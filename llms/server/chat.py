@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, final
 
 from aiohttp import web
@@ -117,9 +118,8 @@ class Chat:
         self, request: Asked, access: Access, chat: ChatRequest, begun: InlineChat | None = None
     ) -> WholeAnswer:
         opening = begun.opening if begun is not None else None
-        whole = await (
-            opening or self._services.gateway.complete(chat, route=request.path, key_id=access.caller.key_id)
-        )
+        ask = opening or partial(self._services.gateway.complete, chat, route=request.path, key_id=access.caller.key_id)
+        whole = await ask()
         headers = {**access.headers, **routing_headers(whole.exchange)}
         native = whole.completion.native
         return WholeAnswer(self._dialect.whole(whole.completion, whole) if native is None else native.wire, headers)
@@ -143,7 +143,8 @@ class Chat:
         telling = self._dialect.telling(chat)
         try:
             with services.running.told(task):
-                answer = await (opening or services.gateway.chat(chat, route=request.path, key_id=access.caller.key_id))
+                ask = opening or partial(services.gateway.chat, chat, route=request.path, key_id=access.caller.key_id)
+                answer = await ask()
                 async with answer:
                     if batched:
                         await self._relay_batched(answer, events, telling)

@@ -53,7 +53,7 @@ class InlineChat:
         self._services = services
         self._inline: Inline | None = None
         self.chat = chat
-        self.opening: Coroutine[Any, Any, Any] | None = None
+        self.opening: Callable[[], Coroutine[Any, Any, Any]] | None = None
         """What brings the rest of the answer, once somebody has to wait for it."""
         self.quiet = 0.0
         """For so many seconds nothing had come then."""
@@ -110,7 +110,7 @@ class InlineChat:
             self._services.running.remove(self._inline)
         self._exchange.over(keeps=not self._services.draining)
 
-    def go_on(self, opening: Coroutine[Any, Any, Opening], *, quiet: float) -> None:
+    def go_on(self, opening: Callable[[], Coroutine[Any, Any, Opening]], *, quiet: float) -> None:
         """Have a task wait for the rest."""
         inline = self._inline
         assert inline is not None
@@ -118,8 +118,7 @@ class InlineChat:
         self.opening, self.quiet = opening, quiet
 
         def ended(_: asyncio.Task[None]) -> None:
-            opening.close()  # a task that was cancelled before its first step never began with it
-            inline.leave()
+            inline.leave()  # unless its end was told: a task that was cancelled before its first step told nothing
 
         self._exchange.go_on().add_done_callback(ended)
 

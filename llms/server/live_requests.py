@@ -1,7 +1,6 @@
-"""/api/requests: the model requests under way in this process, and ending one of them.
+"""/api/requests: the model requests under way, and ending one of them.
 
-All keys of `keys.static` are their owner's, so each of them sees, and may cancel, the requests of all. Several
-workers know their own requests only.
+All keys of `keys.static` are their owner's, so each of them sees, and may cancel, the requests of all.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from llms.protocol import json
 from llms.protocol.errors import Cancelled, NotFound, excerpt
 from llms.protocol.events import Window
 from llms.server.access import Access
+from llms.server.elsewhere import lists_elsewhere
 from llms.server.services import Services
 from llms.server.whole_answer import WholeAnswer
 
@@ -38,7 +38,10 @@ class LiveRequests:
     async def list_all(self, request: web.Request, access: Access) -> WholeAnswer:
         """Answer the requests, the oldest first; `total` counts those beyond the most that are listed, too."""
         live = sorted(self._services.gateway.live, key=lambda exchange: exchange.started)
-        told = {"object": "list", "data": [_row(exchange) for exchange in live[:_MOST]], "total": len(live)}
+        rows, count = [_row(exchange) for exchange in live[:_MOST]], len(live)
+        for other in await lists_elsewhere(self._services, request, access):
+            rows, count = sorted(rows + other["data"], key=lambda row: row["started"])[:_MOST], count + other["total"]
+        told = {"object": "list", "data": rows, "total": count}
         return WholeAnswer(json.dumps(told), access.headers)
 
     async def cancel(self, request: web.Request, access: Access) -> WholeAnswer:

@@ -1,4 +1,4 @@
-"""/api/streams: the resumable streams of this process, for its owner: whose they are, who reads them, ending one."""
+"""/api/streams: the resumable streams, for the server's owner: whose they are, who reads them, ending one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from aiohttp import web
 from llms.protocol import json
 from llms.protocol.errors import Cancelled, NotFound, excerpt
 from llms.server.access import Access
+from llms.server.elsewhere import lists_elsewhere
 from llms.server.services import Services
 from llms.server.whole_answer import WholeAnswer
 from llms.streaming.session import StreamSession
@@ -25,13 +26,19 @@ class LiveStreams:
         self._services = services
 
     async def list_all(self, request: web.Request, access: Access) -> WholeAnswer:
-        """Answer the streams, the newest first; `total` and `bytes` count those that are too many to be listed, too."""
+        """Answer the streams, the newest of each worker first; `total` and `bytes` count those beyond the most, too."""
         sessions = self._services.streams.sessions
-        told = {
-            "object": "list",
+        own = {
             "data": [self._row(session) for session in sessions[: -_MOST - 1 : -1]],
             "total": len(sessions),
             "bytes": sum(session.size for session in sessions),
+        }
+        lists = [own, *await lists_elsewhere(self._services, request, access)]
+        told = {
+            "object": "list",
+            "data": [row for each in lists for row in each["data"]][:_MOST],
+            "total": sum(each["total"] for each in lists),
+            "bytes": sum(each["bytes"] for each in lists),
         }
         return WholeAnswer(json.dumps(told), access.headers)
 

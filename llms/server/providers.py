@@ -1,8 +1,7 @@
 """/api/providers: who there is, switching them on and off, entering and forgetting their keys.
 
-Every key of this server may do all that: they are its owner's. What is changed here holds in the process that was
-asked; with several workers, the others know a key that is kept in the file after their next start or reload, and
-a switch never.
+Every key of this server may do all that: they are its owner's. The worker that is asked has its siblings do the same;
+one that is started again later knows the keys that are kept in the file, and no switch.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from llms.gateway.changes import EnterKey, ForgetKey, Switch, unknown_provider
 from llms.protocol import json
 from llms.protocol.errors import InvalidRequest
 from llms.server.access import Access
+from llms.server.elsewhere import tell_siblings
 from llms.server.object_body import read_object
 from llms.server.provider_rows import addable, provider_row
 from llms.server.services import Services
@@ -45,6 +45,7 @@ class Providers:
             raise InvalidRequest("`enabled` must be true or false.", param="enabled")
         name = request.match_info["name"]
         await self._services.change(Switch(name, body["enabled"]))
+        await tell_siblings(self._services, request, access, body)
         return self._one(name, access)
 
     async def enter_key(self, request: web.Request, access: Access) -> WholeAnswer:
@@ -52,6 +53,7 @@ class Providers:
         body = await read_object(request, self._services, keys=("key", "keep"))
         name = request.match_info["name"]
         await self._services.change(EnterKey(name, SecretStr(_key(body)), keep=_keep(body)))
+        await tell_siblings(self._services, request, access, body)
         return self._one(name, access)
 
     async def forget_key(self, request: web.Request, access: Access) -> WholeAnswer:

@@ -74,8 +74,9 @@ class Responses:
         """Delete a response; one that is under way is cancelled before."""
         response_id = request.match_info["id"]
         memory = self._memory(access)
-        row = await memory.get(response_id)
+        # Before it is looked for: a worker of whose store it is gone already may still make it.
         self._background.forget(response_id, owner=access.caller.key_id)
+        row = await memory.get(response_id)
         if row.provider:
             await self._upstream.delete(access, row)
         await memory.forget(response_id)

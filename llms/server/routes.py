@@ -9,6 +9,7 @@ from aiohttp import web
 from llms.server.access import Door, Handler
 from llms.server.api_routes import add_api_routes
 from llms.server.chat import Chat
+from llms.server.elsewhere import or_elsewhere
 from llms.server.hot_route import HOT_ROUTE, HotRoute
 from llms.server.later import handler_of, handlers_of
 from llms.server.media_routes import add_media_routes
@@ -46,8 +47,8 @@ def add_routes(app: web.Application, services: Services) -> None:
     for v1 in ("/v1", ""):
         route("POST", f"{v1}/chat/completions", chat.post)
         route("POST", f"{v1}/chat/completions/stream", chat.post_stream)
-        route("GET", f"{v1}/streams/{{id}}", handler_of("streams.Streams.get", services))
-        route("DELETE", f"{v1}/streams/{{id}}", handler_of("streams.Streams.delete", services))
+        for method, handler in (("GET", "streams.Streams.get"), ("DELETE", "streams.Streams.delete")):
+            route(method, f"{v1}/streams/{{id}}", or_elsewhere(handler_of(handler, services), services, 404))
         route("POST", f"{v1}/embeddings", handler_of("embeddings.Embeddings.post", services))
         route("GET", f"{v1}/models", models.list_all)
         route("GET", f"{v1}/models/{{id:.+}}", models.get)

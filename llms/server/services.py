@@ -25,6 +25,7 @@ from llms.tasks import Tasks
 
 if TYPE_CHECKING:
     from llms.downloads.puller import Puller
+    from llms.server.siblings import Siblings
     from llms.stores.responses import ResponseStore
 
 
@@ -62,6 +63,8 @@ class Services:
     usage: UsageStore = field(default_factory=NoUsage)
     responses: Callable[[], ResponseStore | None] = lambda: None
     """Returns what keeps responses, made when it is first asked for; None where nothing is kept."""
+    siblings: Siblings | None = None
+    """The other workers, where there are several."""
     ui: bool = True
     draining: bool = False
     running: Running = field(default_factory=Running)

@@ -7,6 +7,7 @@ from typing import final
 from aiohttp import web
 
 from llms.server.access import Access
+from llms.server.elsewhere import page_of_all
 from llms.server.services import Services
 
 
@@ -29,8 +30,9 @@ class Status:
         return _json(b'{"status":"ready"}', access)
 
     async def metrics(self, request: web.Request, access: Access) -> web.Response:
-        """Answer the Prometheus page."""
+        """Answer the Prometheus page, of all workers."""
         page, kind = self._services.exposition()
+        page = await page_of_all(self._services, request, access, page)
         return web.Response(body=page, headers={"Content-Type": kind, **access.headers})
 
 

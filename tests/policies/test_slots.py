@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from llms.policies.slots import Slots
 from llms.protocol.errors import QueueFull
 from llms.protocol.progress import Progress
+from llms.stores.crew import Crew
 from llms.testing.clock import Clock
 
 
@@ -167,7 +169,7 @@ async def test_a_model_has_slots_of_its_own() -> None:
     one.take()
     waiting = asyncio.create_task(one.wait("a"))
     await settle()
-    assert (provider.free, one.free, other.free) == (True, False, True)
+    assert (provider.take(), one.take(), other.take()) == (True, False, True)
     assert (provider.waiting, one.waiting, other.waiting) == (1, 1, 0)
     with pytest.raises(QueueFull, match="p/one"):
         await one.wait("a")
@@ -221,9 +223,7 @@ def test_no_slot_is_lost_or_given_twice(concurrency: int, moves: list[tuple[str,
 
         async def ask(key: str) -> None:
             nonlocal running
-            if slots.free:
-                slots.take()
-            else:
+            if not slots.take():
                 await slots.wait(key)
             running += 1
             assert running <= concurrency
@@ -244,3 +244,47 @@ def test_no_slot_is_lost_or_given_twice(concurrency: int, moves: list[tuple[str,
         assert not slots.waiting
 
     asyncio.run(play())
+
+
+async def test_two_processes_share_slots_and_the_length_of_the_line(tmp_path: Path) -> None:
+    one, other = (
+        Slots(name="p", concurrency=1, queue=2, tally=Crew(tmp_path, place, 2).tally("p")) for place in range(2)
+    )
+    assert one.take()
+    assert not other.take()
+    order: list[str] = []
+
+    async def ask(slots: Slots, key: str, name: str) -> None:
+        await slots.wait(key)
+        order.append(name)
+
+    waiting = [asyncio.create_task(ask(other, "b", "other"))]
+    await settle()
+    waiting.append(asyncio.create_task(ask(one, "a", "one")))
+    await settle()
+    for slots in (one, other):
+        with pytest.raises(QueueFull):
+            await slots.wait("c")
+    one.release(0.1)
+    await waiting[0]
+    assert order == ["other"]
+    other.release(0.1)
+    await waiting[1]
+    assert order == ["other", "one"]
+    waiting = [asyncio.create_task(ask(other, "b", "leaves"))]
+    await settle()
+    waiting[0].cancel()
+    await settle()
+    one.release(0.1)
+    assert other.take()
+
+
+async def test_a_waiter_that_leaves_when_its_turn_has_come_gives_the_shared_slot_back(tmp_path: Path) -> None:
+    slots = Slots(name="p", concurrency=1, queue=2, tally=Crew(tmp_path, 0, 1).tally("p"))
+    slots.take()
+    leaving = asyncio.create_task(slots.wait("a"))
+    await settle()
+    slots.release(0.0)
+    leaving.cancel()
+    await settle()
+    assert slots.take()

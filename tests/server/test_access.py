@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 import pytest
 
-from llms.app import keys_required
 from llms.config.load import loads
 from llms.policies.sessions import COOKIE
 from llms.protocol.errors import LoopDetected
 from llms.providers import registry
+from llms.server.admission import keys_required
 from llms.testing.fake_upstream import FakeUpstream, answer, stall
 from tests.proxy import RawClient, ask, chat, one_upstream, serving
 from tests.server.wire import (

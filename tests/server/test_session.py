@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llms.policies.keys import ANYBODY
-from llms.policies.sessions import BY_LINK, COOKIE, Sessions
+from llms.policies.sessions import BY_LINK, COOKIE, open_sessions
 from llms.testing.clock import Clock
 from llms.testing.fake_upstream import FakeUpstream
 from tests.proxy import Reply, ask, chat, one_upstream, serving
@@ -167,7 +167,7 @@ async def test_odd_cookies_open_nothing(cookie: str) -> None:
 
 def test_sessions_and_links_end_by_themselves_and_are_bounded() -> None:
     clock = Clock()
-    sessions = Sessions(clock=clock)
+    sessions = open_sessions(clock=clock)
     token, link = sessions.open(ANYBODY), sessions.link(BY_LINK)
     clock.advance(601)
     assert sessions.redeem(link) is None
