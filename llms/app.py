@@ -45,7 +45,7 @@ from llms.server.routes import add_routes
 from llms.server.services import Services
 from llms.stores import open_response_store, open_stream_store, open_usage_store
 from llms.streaming.sessions import StreamSessions, new_stream_id
-from llms.tasks import Tasks
+from llms.tasks import Tasks, count
 from llms.telemetry.metrics import Metrics
 from llms.telemetry.usage import UsageRecorder
 
@@ -214,7 +214,7 @@ class Engine:
             self.services.responses = await stack.enter_async_context(kept)
             streams, live = partial(streams_among, self.gateway.live), partial(len, self.gateway.live)
             self._metrics.watch(
-                active_requests=live, active_streams=streams, queue_depth=self._queued, providers_up=self._up
+                active_requests=live, active_streams=streams, queued=self._queued, tasks=count, providers_up=self._up
             )
             self.services.streams.share(open_stream_store(config.stores.state))
             stack.push_async_callback(self.services.streams.close)

@@ -11,6 +11,11 @@ import structlog
 _log = structlog.get_logger()
 
 
+def count() -> int:
+    """Return how many tasks stand in the running event loop, whoever made them."""
+    return len(asyncio.all_tasks())
+
+
 class Tasks:
     """The background tasks of one owner; `close` ends them all."""
 

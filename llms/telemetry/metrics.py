@@ -78,6 +78,7 @@ class Metrics:
         self._active = self._add(Gauge("llms_active_requests", "Requests under way."))
         self._streams = self._add(Gauge("llms_active_streams", "Streams among them."))
         self._queued = self._add(Gauge("llms_queue_depth", "Requests that wait for a slot."))
+        self._tasks = self._add(Gauge("llms_tasks", "Tasks of the event loop."))
         what = "1 when it could be built and, when last asked, told what it serves."
         self._up = self._add(Gauge("llms_provider_up", what, label="provider"))
         self._resumed = self._add(Counter("llms_resumed_total", "Streams that a client took up again."))
@@ -94,13 +95,15 @@ class Metrics:
         *,
         active_requests: Callable[[], float],
         active_streams: Callable[[], float],
-        queue_depth: Callable[[], float],
+        queued: Callable[[], float],
+        tasks: Callable[[], float],
         providers_up: Callable[[], Mapping[str, bool]],
     ) -> None:
         """Take the functions that tell the gauges' values; they are called for each exposition."""
         self._active.ask_one(active_requests)
         self._streams.ask_one(active_streams)
-        self._queued.ask_one(queue_depth)
+        self._queued.ask_one(queued)
+        self._tasks.ask_one(tasks)
         self._up.ask(providers_up)
 
     def __call__(self, event: Event) -> None:
@@ -178,9 +181,10 @@ class Metrics:
 
     def exposition(self) -> tuple[bytes, str]:
         """Return body and content type of `GET /metrics`."""
-        from prometheus_client import CollectorRegistry, generate_latest
+        from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
         registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
         for family in self._families:
             registry.register(family)
         return generate_latest(registry), CONTENT_TYPE

@@ -28,7 +28,11 @@ def _page() -> str:
     """Return an exposition in which every family has a sample."""
     metrics = Metrics(known_model=lambda _: True)
     metrics.watch(
-        active_requests=lambda: 1, active_streams=lambda: 1, queue_depth=lambda: 1, providers_up=lambda: {"p": True}
+        active_requests=lambda: 1,
+        active_streams=lambda: 1,
+        queued=lambda: 1,
+        tasks=lambda: 1,
+        providers_up=lambda: {"p": True},
     )
     metrics(ENDED)
     metrics.observe_overhead("c", 0.1)

@@ -34,6 +34,13 @@ PROMISED = {
     "llms_resumed_total": ("counter", set()),
     "llms_provider_up": ("gauge", {"provider"}),
     "llms_overhead_seconds": ("histogram", {"component"}),
+    "llms_tasks": ("gauge", set()),
+    "process_virtual_memory_bytes": ("gauge", set()),
+    "process_resident_memory_bytes": ("gauge", set()),
+    "process_start_time_seconds": ("gauge", set()),
+    "process_cpu_seconds_total": ("counter", set()),
+    "process_open_fds": ("gauge", set()),
+    "process_max_fds": ("gauge", set()),
 }
 
 
@@ -63,7 +70,8 @@ def busy(metrics: Metrics, ended: Make) -> None:
     metrics.watch(
         active_requests=lambda: 3,
         active_streams=lambda: 1,
-        queue_depth=lambda: 2,
+        queued=lambda: 2,
+        tasks=lambda: 9,
         providers_up=lambda: {"openai": True, "b": False},
     )
 
@@ -206,14 +214,16 @@ def test_shared_and_kept_answers_are_counted(metrics: Metrics, ended: Make) -> N
 
 
 def test_gauges_tell_the_present(metrics: Metrics) -> None:
-    active, queued, up = [1], [5], {"openai": True, "groq": True}
+    active, queued, tasks, up = [1], [5], [9], {"openai": True, "groq": True}
     metrics.watch(
         active_requests=lambda: active[0],
         active_streams=lambda: active[0] - 1,
-        queue_depth=lambda: queued[0],
+        queued=lambda: queued[0],
+        tasks=lambda: tasks[0],
         providers_up=lambda: up,
     )
     assert value(metrics, "llms_active_requests") == 1
+    assert value(metrics, "llms_tasks") == 9
     active[0], queued[0] = 7, 0
     up.update(openai=False)
     del up["groq"]
