@@ -20,6 +20,7 @@ from llms.protocol.errors import (
     UpstreamTruncated,
     UpstreamUnreachable,
 )
+from llms.protocol.frames import let_go
 from llms.protocol.refusals import Refusal, error_for
 from llms.providers._breaks import BrokenAnswer, NoAnswer, NotHttp, Stray
 from llms.providers._connection import Connection
@@ -185,8 +186,8 @@ class Endpoint:
         if connection is not None:
             try:
                 return await self._exchange(connection, b"" if sent else request, body)
-            except (NoAnswer, Stray):
-                pass
+            except (NoAnswer, Stray) as stale:
+                let_go(stale)
             except (BrokenAnswer, NotHttp) as failure:
                 raise self.failure(failure) from None
         try:

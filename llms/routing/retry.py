@@ -20,6 +20,7 @@ from llms.protocol.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
+from llms.protocol.frames import let_go
 from llms.routing.health import Health
 from llms.routing.planner import Plan
 from llms.routing.routes import Target
@@ -98,6 +99,7 @@ class Attempts:
         return self._fallback(target)
 
     def _note(self, error: LlmsError) -> None:
+        let_go(error)
         if self._position == len(self._tries):
             self._tries.append(1)
             self._errors.append(error)

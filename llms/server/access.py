@@ -21,6 +21,7 @@ from llms.protocol.errors import (
     excerpt,
 )
 from llms.protocol.events import HttpEnded
+from llms.protocol.frames import let_go
 from llms.providers.discover import SERVER_NAME
 from llms.server.errors import INVALID_HTTP, respond, stopping
 from llms.server.plain_exchange import Asked, PlainExchange
@@ -84,6 +85,7 @@ class Door:
             except LlmsError as refused:
                 error = refused
                 response = respond(refused, access.headers, anthropic=theirs)
+                let_go(refused)
             except ConnectionError:
                 raise
             except Exception:

@@ -9,6 +9,7 @@ from typing import Final, final
 from aiohttp import web
 
 from llms.protocol.errors import LlmsError
+from llms.protocol.frames import let_go
 from llms.protocol.sse import PING
 from llms.server.access import Access
 from llms.server.outlet import Outlet, ResponseOutlet
@@ -136,6 +137,7 @@ class EventStream:
         if not self.committed:
             raise error
         await self.done(tell(error))
+        let_go(error)
 
     def close(self) -> None:
         """Watch no more."""

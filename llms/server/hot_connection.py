@@ -180,6 +180,7 @@ class HotConnection(Connection):
         self._forget_upload()
         if self._exchange is not None:
             self._exchange.left()
+            self._exchange = None
         super().connection_lost(exc)
 
 

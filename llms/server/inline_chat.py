@@ -74,6 +74,7 @@ class InlineChat:
         if self._inline is not None:
             self._services.running.remove(self._inline)
             self._inline.leave()
+            self._inline = None
 
     # -- what the gateway tells --------------------------------------------------------------------------
 
@@ -108,6 +109,7 @@ class InlineChat:
         """Let the connection go on."""
         if self._inline is not None:
             self._services.running.remove(self._inline)
+            self._inline = None
         self._exchange.over(keeps=not self._services.draining)
 
     def go_on(self, opening: Callable[[], Coroutine[Any, Any, Opening]], *, quiet: float) -> None:
@@ -119,6 +121,7 @@ class InlineChat:
 
         def ended(_: asyncio.Task[None]) -> None:
             inline.leave()  # unless its end was told: a task that was cancelled before its first step told nothing
+            self._inline = self.opening = None
 
         self._exchange.go_on().add_done_callback(ended)
 

@@ -136,9 +136,11 @@ class PlainExchange:
             self.task.cancel()
         elif self.inline is not None:
             self.inline.leave()
+        self.inline = None
 
     def over(self, *, keeps: bool) -> None:
-        """Let the connection go on to its next request, or have it closed."""
+        """Let the connection go on to its next request, or have it closed; let go of who answered, who holds this."""
+        self.inline = None
         self._connection.over(keeps=keeps)
 
     def _write(self, data: bytes) -> None:

@@ -14,6 +14,7 @@ from llms.protocol.dialects.responses.asked import Asked
 from llms.protocol.dialects.responses.frame import Frame
 from llms.protocol.dialects.responses.telling import ResponseTelling, whole
 from llms.protocol.errors import Cancelled, LlmsError
+from llms.protocol.frames import let_go
 from llms.protocol.sse import Decoder, escape_separators
 from llms.server.errors import stopping
 from llms.server.response_memory import Memory
@@ -144,6 +145,7 @@ class Making:
         elif self.telling.response is None:
             raise error
         events = self.telling.error(error)
+        let_go(error)
         self.note()
         return events
 

@@ -9,6 +9,7 @@ from typing import Final, Literal, final
 
 from llms.protocol.chat import Usage
 from llms.protocol.errors import Cancelled, InternalError, InvalidRequest, LlmsError, ReplayExpired
+from llms.protocol.frames import let_go
 from llms.protocol.resuming import Resuming
 from llms.streaming.caught_up import CaughtUp, Take
 from llms.streaming.news import News
@@ -199,8 +200,10 @@ class StreamSession:
 
     def _end(self, status: Status, error: LlmsError | None = None) -> None:
         self.error = error
-        if error is not None and self.last:
-            self.append(self.tell(error, after=self.last).data)
+        if error is not None:
+            let_go(error)
+            if self.last:
+                self.append(self.tell(error, after=self.last).data)
         self.status = status
         self._replay.pack()
         self._task = None
