@@ -16,6 +16,8 @@ from llms.server.errors import INVALID_HTTP, respond
 from llms.server.request_ids import RequestIds
 
 _log = structlog.get_logger()
+_LEAVING_SECONDS: Final = 3.0
+"""For this long a client that left may take what was written for it."""
 HEAD_SECONDS: Final = 15.0
 """A request's head may take this long from its first byte."""
 
@@ -67,6 +69,12 @@ class Connection(RequestHandler):
         if self._reading_paused:
             super().resume_reading(resume_parser)
 
+    def eof_received(self) -> None:
+        """Leave as the client does; what it does not take soon is dropped, else its request would wait for that."""
+        transport = self.transport
+        if transport is not None and transport.get_write_buffer_size():
+            self._loop.call_later(_LEAVING_SECONDS, transport.abort)
+
     @property
     def _busy(self) -> bool:
         return bool(self._messages) or self._request_in_progress
@@ -80,6 +88,7 @@ class Connection(RequestHandler):
         """Let go of the timer."""
         self._stop_head_timer()
         super().connection_lost(exc)
+        self._body = streams.EMPTY_PAYLOAD  # which would hold the connection that holds it
 
     def handle_error(
         self,

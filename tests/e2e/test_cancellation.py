@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from llms.testing.answers import chunk
-from llms.testing.fake_upstream import FakeUpstream, answer, event, head, stall, text_stream, whole
+from llms.testing.fake_upstream import FakeUpstream, answer, event, flood, head, stall, text_stream, whole
 from tests.proxy import RawClient, ask, chat, one_upstream, serving
 
 BOUND = 1.0
@@ -40,6 +40,25 @@ async def test_a_stream_is_stopped_at_the_upstream(window: str, leave: Callable[
             [ended] = await proxy.all_ended(1)
             assert ended.outcome == "cancelled"
             assert ended.window == ("streaming" if window == "mid-stream" else "before_first_chunk")
+            client.close()
+
+
+@pytest.mark.parametrize("leave", WAYS, ids=lambda way: way.__name__)
+async def test_a_stream_that_nobody_takes_is_stopped_at_the_upstream(leave: Callable[[RawClient], None]) -> None:
+    async with FakeUpstream() as upstream:
+        upstream.script(flood(64 * 2**20))
+        async with serving(one_upstream(upstream)) as proxy:
+            client = await RawClient.to(proxy)
+            client.reader._limit = 1024  # type: ignore[attr-defined]  # asyncio reads no more than twice that
+            await client.send(chat())
+            seen = await upstream.arrived()
+            async with asyncio.timeout(10):
+                while not any(getattr(each, "_blocked", False) for each in proxy.engine.gateway.ticker._members):
+                    await asyncio.sleep(0.01)
+            leave(client)
+            await seen.gone(20.0)
+            [ended] = await proxy.all_ended(1)
+            assert (ended.outcome, ended.window) == ("cancelled", "streaming")
             client.close()
 
 
