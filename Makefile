@@ -12,7 +12,7 @@ JOBS   ?= 3
 TWICE  := tests/server tests/gateway tests/e2e
 
 .DEFAULT_GOAL := help
-.PHONY: help serve setup system lint types floors unit slowpath test nightly chaos differential bench streams benchui screenshots wheel clean
+.PHONY: help serve setup system lint types floors unit slowpath test nightly chaos soak differential bench streams benchui screenshots wheel clean
 
 help: ## Show the recipes
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -72,6 +72,9 @@ chaos: setup system ## 500 resumable streams: connections cut, servers changed, 
 
 differential: setup ## 10,000 cases that hypothesis makes up, played to both paths of the server
 	LLMS_DIFFERENTIAL=10000 $(BIN)/python -m pytest --timeout 3600 tests/server/differential/test_any_case.py $(ARGS)
+
+soak: setup ## Half an hour of load with faults: wrong answers, memory, descriptors, tasks (ARGS='--minutes 5 --rate 500')
+	$(BIN)/python -m tests.soak $(ARGS)
 
 benchui: setup system ## What the web chat's reader feels: dropped frames, opening and searching many chats
 	$(BIN)/python -m benchmarks.ui $(ARGS)
