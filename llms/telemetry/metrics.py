@@ -184,9 +184,9 @@ class Metrics:
         from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
         registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
         for family in self._families:
             registry.register(family)
+        ProcessCollector(registry=registry)
         return generate_latest(registry), CONTENT_TYPE
 
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from prometheus_client.utils import floatToGoString
 
-_LEAST: Final = frozenset({"llms_provider_up"})
-"""Gauges of which the least counts: a provider is up where all say so."""
+_LEAST: Final = frozenset({"llms_provider_up", "process_max_fds", "process_start_time_seconds"})
+"""Gauges of which the least counts: a provider is up where all say so, a bound is that of one process."""
 _GAUGE: Final = "gauge"
 
 Series = dict[str, float]
