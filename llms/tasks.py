@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -37,7 +38,10 @@ class Tasks:
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (failure := task.exception()) is not None:
+        if task.cancelled():
+            with contextlib.suppress(asyncio.CancelledError):
+                task.result()  # takes the error out of the task: its frames may hold the task, too
+        elif (failure := task.exception()) is not None:
             _log.error("task failed", task=task.get_name(), exc_info=failure)
 
     async def close(self) -> None:

@@ -86,16 +86,22 @@ async def test_nothing_is_left_to_the_garbage_collector(path: str, kept: list[ob
     assert {failure: kinds for failure, kinds in found.items() if kinds} == {}
 
 
+@pytest.mark.parametrize("window", ["before the head", "in the stream"])
 @pytest.mark.parametrize("leave", [RawClient.close, RawClient.reset], ids=lambda way: way.__name__)
-async def test_nothing_is_left_of_a_client_that_left(leave: Callable[[RawClient], None], kept: list[object]) -> None:
+async def test_nothing_is_left_of_a_client_that_left(
+    leave: Callable[[RawClient], None], window: str, kept: list[object]
+) -> None:
     async with FakeUpstream() as upstream:
-        upstream.script(BEGUN.then(stall()))
+        upstream.script(answer(stall()) if window == "before the head" else BEGUN.then(stall()))
         async with serving(one_upstream(upstream)) as proxy:
             for count in (1, 2):
                 gc.collect()
                 client = await RawClient.to(proxy)
                 await client.send(chat())
-                await client.until(b'"a ')
+                if window == "in the stream":
+                    await client.until(b'"a ')
+                while len(upstream.chats) < count:
+                    await asyncio.sleep(0.01)
                 leave(client)
                 client.close()
                 await at_rest(proxy, count)
