@@ -136,8 +136,9 @@ class EventStream:
             await self.settle()
         if not self.committed:
             raise error
-        await self.done(tell(error))
+        last = tell(error)
         let_go(error)
+        await self.done(last)
 
     def close(self) -> None:
         """Watch no more."""
