@@ -21,6 +21,7 @@ BOUNDARIES = {
     "server/access.py": "the server's error boundary",
     "gateway/lease.py": "the provider boundary",
     "gateway/answer.py": "the provider boundary",
+    "gateway/inline.py": "the provider boundary, in calls of the event loop",
     "gateway/passing_on.py": "the provider boundary",
     "gateway/fleet.py": "the provider boundary",
     "gateway/assemble.py": "the provider boundary",

@@ -19,6 +19,7 @@ from llms.streaming.progress import with_progress
 
 _BREAKS: Final = (UpstreamTruncated, UpstreamTimeout, UpstreamProtocolError)
 """How a stream ends when the upstream tells of nothing."""
+_AT_ONCE: Final = 0.001
 
 
 class Whole(NamedTuple):
@@ -42,7 +43,7 @@ class Whole(NamedTuple):
 class Answer:
     """A committed stream: its first chunk has arrived. Use it as `async with`; leaving stops the upstream."""
 
-    __slots__ = ("_conform", "_first", "_generator", "_lease", "_progress", "exchange", "short_cut")
+    __slots__ = ("_conform", "_first", "_generator", "_lease", "_progress", "_quiet", "exchange", "short_cut")
 
     def __init__(
         self,
@@ -53,8 +54,10 @@ class Answer:
         exchange: Exchange,
         progress: Progress | None,
         short_cut: ShortCut | None,
+        quiet: float = 0.0,
     ) -> None:
-        """Take over the lease of the attempt that brought the first chunk."""
+        """Take over the lease of the attempt that brought the first chunk, nothing having come for `quiet` seconds."""
+        self._quiet = quiet
         self._first = first
         self._lease = lease
         self._conform = conform
@@ -125,7 +128,7 @@ class Answer:
             if not self._first.final:
                 exchange.chunks += self._first.count
                 yield self._first
-                arm(idle, SILENT)
+                arm(max(_AT_ONCE, idle - self._quiet) if idle else idle, SILENT, of=idle)
                 async for chunk in source:
                     disarm()
                     exchange.skipped += chunk.skipped

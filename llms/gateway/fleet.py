@@ -17,7 +17,7 @@ from llms.protocol.errors import LlmsError, UpstreamError, UpstreamTimeout, Upst
 from llms.providers.base import NeedsBytes, Provider, Relay, SupportsClose, SupportsRelay, SupportsSlots
 from llms.providers.beginning import Begun, SupportsBegin
 from llms.routing.catalog import Catalog
-from llms.routing.planner import Planner
+from llms.routing.planner import Plan, Planner
 
 if TYPE_CHECKING:
     from llms.gateway.sharing import Sharing
@@ -168,6 +168,12 @@ class Fleet:
     planner: Planner
     sharing: Sharing | None = None
     """Has equal requests share an answer; None where no model's row asks for that."""
+
+    def users(self, plan: Plan) -> list[Member]:
+        """Return the providers that a request may come to; they are not closed while it might."""
+        overflow = plan.route.overflow
+        targets = plan.targets if overflow is None else (*plan.targets, overflow)
+        return [self.members[target.provider] for target in targets]
 
     async def close(self) -> None:
         """Close every provider, and end what requests share."""

@@ -32,8 +32,8 @@ from llms.streaming.ticker import Ticker
 if TYPE_CHECKING:
     from llms.attachments.fetch import Fetcher
     from llms.gateway.embedding import Embedded
-    from llms.gateway.inline import Started
     from llms.gateway.passing_on import Relay
+    from llms.gateway.started import Started
 
 _LIST_PATIENCE = 5.0
 Request = ChatRequest | EmbeddingRequest | PassRequest
@@ -190,11 +190,12 @@ class Gateway:
         else:
             plan, fleet, lease = started
         attempts: Attempts | None = None
-        members = _users_of(plan, fleet)
+        members = fleet.users(plan)
         deadline = lease.deadline if lease else Deadline(self.ticker, total=members[0].row.timeouts.total)
         step = Step(plan.targets[0], "first", 0.0)
-        for member in members:
-            member.enter()
+        if started is None:  # which holds them already
+            for member in members:
+                member.enter()
         try:
             while True:
                 try:
@@ -264,10 +265,3 @@ class Gateway:
                 exchange.attempt_failed(step.kind, lease.seconds(), failure)
             await lease.close()
             raise
-
-
-def _users_of(plan: Plan, fleet: Fleet) -> list[Member]:
-    """Return the providers that a request may come to; they are not closed while it might."""
-    overflow = plan.route.overflow
-    targets = plan.targets if overflow is None else (*plan.targets, overflow)
-    return [fleet.members[target.provider] for target in targets]

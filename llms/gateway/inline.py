@@ -9,96 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, final
 
 from llms.gateway.answer import Answer, Whole
 from llms.gateway.exchange import Exchange
-from llms.gateway.lease import Lease
 from llms.gateway.receiving import completed, new_conform
 from llms.gateway.short_cut import SILENT, ShortCut
+from llms.gateway.started import Client, Opening, Started
 from llms.protocol.chat import ChatRequest, Chunk, Usage
-from llms.protocol.errors import ModelNotFound
 from llms.providers.beginning import Begun
-from llms.routing.planner import Plan
-from llms.streaming.deadline import Deadline
 
 if TYPE_CHECKING:
-    from llms.gateway.fleet import Fleet
     from llms.gateway.gateway import Gateway
 
 _NOTHING: Final[tuple[Any, ...]] = ()
-
-
-Opening = Answer | Whole
-"""What an attempt comes to: a committed stream, or a whole answer."""
-
-
-class Client(Protocol):
-    """Who is told the answer, at once."""
-
-    def answer(self, whole: Whole) -> None:
-        """Send a whole answer. ConnectionError is raised here and below where the client is gone."""
-        ...
-
-    def tell(self, chunk: Chunk) -> bool:
-        """Send a chunk of a stream; tell whether the client keeps up."""
-        ...
-
-    def pass_on(self, data: bytes) -> bool:
-        """Send events as they came; False, and nothing sent, where that would have to wait."""
-        ...
-
-    def end(self, chunk: Chunk) -> None:
-        """Send the final chunk, and whatever ends a whole stream."""
-        ...
-
-    def over(self) -> None:
-        """Hear that the request is over."""
-        ...
-
-    def go_on(self, opening: Callable[[], Coroutine[Any, Any, Opening]], *, quiet: float) -> None:
-        """Have a task wait for the rest of the answer, nothing of which came for `quiet` seconds."""
-        ...
-
-
-class Started(NamedTuple):
-    """What an attempt that was begun stands on."""
-
-    plan: Plan
-    fleet: Fleet
-    lease: Lease
-
-
-def begin(gateway: Gateway, request: ChatRequest, client: Client, *, route: str, key_id: str) -> Inline | None:
-    """Send a request to its first target; None, and nothing done, where that would have to wait for anything."""
-    fleet = gateway.fleet
-    if fleet.sharing is not None or request.progress is not None or request.original is not None:
-        return None
-    try:
-        way = fleet.catalog.resolve(request.model)
-    except ModelNotFound:
-        return None
-    if way.strategy == "round_robin" and len(way.targets) > 1:
-        return None  # to plan is to take a turn
-    plan = fleet.planner.plan(way)
-    target = plan.targets[0]
-    member = fleet.members[target.provider]
-    if member.begin is None or member.count_slots is not None or not member.slots.take():
-        return None
-    exchange = gateway.exchange(request, route=route, key_id=key_id, stream=request.stream)
-    begun = member.begin(request.for_model(target.model), stream=request.stream)
-    if begun is None:
-        exchange.forget()
-        member.slots.release(None)
-        return None
-    exchange.attempted(target.provider, target.model, "first")
-    exchange.overhead = exchange.elapsed()
-    if not request.stream:
-        exchange.window = "whole_answer"
-    deadline = Deadline(gateway.ticker, total=member.row.timeouts.total)
-    lease = Lease(target, member, None, health=gateway.health, deadline=deadline, clock=gateway.clock)
-    lease.begun = begun
-    return Inline(gateway, request, exchange, Started(plan, fleet, lease), begun, client)
 
 
 @final
@@ -114,6 +38,7 @@ class Inline:
         "_idle",
         "_is_over",
         "_lease",
+        "_quiet",
         "_request",
         "_started",
         "_wait",
@@ -124,6 +49,7 @@ class Inline:
         self, gateway: Gateway, request: ChatRequest, exchange: Exchange, started: Started, begun: Begun, client: Client
     ) -> None:
         """Listen to what arrives."""
+        started.hold()
         self._gateway = gateway
         self._request = request
         self.exchange = exchange
@@ -135,11 +61,14 @@ class Inline:
         self._is_over = False
         row = lease.member.row
         timeouts = row.timeouts
+        self._quiet = 0.0
+        """For so many seconds nothing had come when this ended."""
         self._deadline = lease.deadline
         self._idle = min(timeouts.idle or row.heartbeat, row.heartbeat or timeouts.idle)
         """The silence that a stream bears before somebody has to do something about it."""
         patience = timeouts.first_chunk if request.stream else timeouts.answer
-        beat = row.heartbeat if request.stream else 0
+        # Before the first chunk nobody knows which row will answer, so that the default counts.
+        beat = started.fleet.config.defaults.heartbeat if request.stream else 0
         self._wait = min(patience or beat, beat or patience)
         self._deadline.watch(self.cancel)
         self._deadline.arm(self._wait, SILENT)
@@ -171,7 +100,9 @@ class Inline:
                 elif self._begun.is_whole:
                     self._finish()
             except ConnectionError:
-                self.leave()
+                self._client.leave()
+            except Exception as defect:
+                self._break(defect)
 
     def _finish(self) -> None:
         """Send a whole answer."""
@@ -231,6 +162,7 @@ class Inline:
     def _commit(self) -> None:
         self.exchange.upstream_request_id = self._begun.upstream_id
         self._lease.committed()
+        self._started.let_go()
         self.exchange.ttft = self.exchange.elapsed()
 
     def _end(self, seen: Chunk | None) -> None:
@@ -250,15 +182,24 @@ class Inline:
     # -- how it ends -------------------------------------------------------------------------------------
 
     def _close(self) -> None:
-        """End the account of a whole answer."""
+        """Go on with the client when the upstream's connection can be used again, as all others do."""
         self.exchange.finished = True
-        self._let_go()
-        self._begun.settle()
-        self._client.over()
+        self._is_over = True
+        self._deadline.moved()
+        self._begun.settle(self._settled)
+
+    def _settled(self) -> None:
+        try:
+            self._let_go()
+        finally:
+            self._client.over()
 
     def _let_go(self) -> None:
+        """End the account, and give back what was taken."""
         self._is_over = True
         exchange = self.exchange
+        if exchange.ttft is None:
+            self._started.let_go()
         exchange.usage = self._conform.told or exchange.usage
         exchange.finish_reason = exchange.finish_reason or self._conform.finish
         self._deadline.close()
@@ -276,11 +217,21 @@ class Inline:
         if not self._is_over:
             self._hand_over(self._open() if self.exchange.ttft is None else partial(self._answer, Chunk(_NOTHING)))
 
+    def _break(self, defect: Exception) -> None:
+        """Stop the upstream; a task tells of a defect of ours, as of any other: in words, or by a cut."""
+        if self.exchange.is_over:
+            raise defect
+        self._begun.abort()
+        if self.exchange.ttft is None:
+            self.exchange.failed(defect)
+        self._let_go()
+        self._client.go_on(partial(_raise, defect), quiet=0.0)
+
     def _hand_over(self, opening: Callable[[], Coroutine[Any, Any, Opening]]) -> None:
         self._is_over = True
-        quiet = self._deadline.waited(self._wait if self.exchange.ttft is None else self._idle)
+        self._quiet = self._deadline.waited(self._wait if self.exchange.ttft is None else self._idle)
         self._deadline.moved()
-        self._client.go_on(opening, quiet=quiet)
+        self._client.go_on(opening, quiet=self._quiet)
 
     def _open(self) -> Callable[[], Coroutine[Any, Any, Opening]]:
         """Return the attempt as `Gateway` makes it, from here on."""
@@ -295,5 +246,15 @@ class Inline:
         short_cut = ShortCut(lease, self._conform, exchange)
         lease.start(self._request, stream=True, relay=short_cut)
         return Answer(
-            pending, lease=lease, conform=self._conform, exchange=exchange, progress=None, short_cut=short_cut
+            pending,
+            lease=lease,
+            conform=self._conform,
+            exchange=exchange,
+            progress=None,
+            short_cut=short_cut,
+            quiet=self._quiet,
         )
+
+
+async def _raise(defect: Exception) -> NoReturn:
+    raise defect

@@ -27,6 +27,7 @@ class BegunChat:
         "_endpoint",
         "_is_mine",
         "_standing",
+        "_then",
         "_timer",
         "asking",
         "reader",
@@ -41,6 +42,7 @@ class BegunChat:
         self._standing: Standing = "waiting"
         self._is_mine = True
         self._timer: asyncio.TimerHandle | None = None
+        self._then: Callable[[], None] | None = None
         self.asking = asking
         self.stream = stream
         self.reader: ChunkReader | None = None
@@ -86,6 +88,8 @@ class BegunChat:
     def answer(self) -> Chunk | None:
         """Return a whole answer; None where it is none, and has to be looked at closely."""
         body = self._connection.arrived
+        if len(body) > self._endpoint.settings.max_answer:
+            return None
         try:
             item = json.loads(body)
         except ValueError:
@@ -112,9 +116,10 @@ class BegunChat:
         self._is_mine = False
         return self._connection
 
-    def settle(self) -> None:
-        """Let go of the connection, once the end of the body has come after the last event."""
+    def settle(self, then: Callable[[], None]) -> None:
+        """Let go of the connection, once the end of the body has come after the last event; and call `then`."""
         connection = self._connection
+        self._then = then
         connection.drop()
         if connection.ended:
             self._give_back()
@@ -128,14 +133,19 @@ class BegunChat:
             self._give_back()
 
     def _give_back(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._connection.listen(None)
+        self._listen_no_more()
         self._endpoint.pool.give(self._endpoint.origin, self._connection)
+        if self._then is not None:
+            self._then()
 
     def abort(self) -> None:
         """Stop the upstream's work, unless somebody else has taken it over."""
         if self._is_mine:
-            self._connection.listen(None)
+            self._listen_no_more()
             self._connection.abort()
+
+    def _listen_no_more(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._connection.listen(None)

@@ -49,8 +49,8 @@ class Begun(Protocol):
         """Return what has arrived of a stream since the last call."""
         ...
 
-    def settle(self) -> None:
-        """Let go of an answer that was read to its end."""
+    def settle(self, then: Callable[[], None]) -> None:
+        """Let go of an answer that was read to its end, and call `then` once that is done: at once, or in a moment."""
         ...
 
     def abort(self) -> None:

@@ -133,8 +133,12 @@ class OpenAICompatible:
         connection = self._endpoint.pool.take(self._endpoint.origin) if asking.stream is stream else None
         if connection is None:
             return None
-        body = request.encode(stream=stream, ask_usage=asking.usage)
-        connection.send(b"%bContent-Length: %d\r\n\r\n" % (self._head(request), len(body)), body)
+        try:
+            body = request.encode(stream=stream, ask_usage=asking.usage)
+            connection.send(b"%bContent-Length: %d\r\n\r\n" % (self._head(request), len(body)), body)
+        except BaseException:
+            connection.abort()
+            raise
         return BegunChat(connection, self._endpoint, asking=asking, stream=stream)
 
     def resume(

@@ -112,6 +112,9 @@ class Door:
                 return begin(request, access)
             except LlmsError:
                 return False
+            except Exception:
+                _log.exception("request not begun inline", request_id=access.request_id, path=request.path)
+                return False
 
         return guarded
 

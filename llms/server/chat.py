@@ -73,6 +73,7 @@ class Chat:
 
     async def _go_on(self, request: Asked, access: Access, inline: InlineChat) -> web.StreamResponse:
         """Answer from where it stands what was begun inline."""
+        inline.taken_over()
         with self._services.running.request(access.request_id) as task:
             if inline.chat.stream:
                 return await self._stream(request, access, inline.chat, task, batched=False, begun=inline)

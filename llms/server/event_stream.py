@@ -100,10 +100,10 @@ class EventStream:
 
     async def write(self, data: bytes) -> None:
         """Send whole events, or what is ready without any; wait while the client is slow."""
-        self._last = self._ticker.now
         if not data:
             self._outlet.flush()
             return
+        self._last = self._ticker.now
         self._blocked = True
         await self._outlet.write(data)
         self._blocked = False

@@ -46,7 +46,7 @@ class HotConnection(Connection):
 
     def data_received(self, data: bytes) -> None:
         """Begin with what is plain and whole; leave everything else to aiohttp."""
-        if self._exchange is not None:
+        if self._exchange is not None or self._held:
             self._hold(data)
         elif self._upload is not None:
             self._upload.pieces.append(data)
@@ -55,19 +55,20 @@ class HotConnection(Connection):
                 self._uploaded(self._upload)
             elif self._upload.missing < 0:
                 self._give_up_upload()
-        elif not (data and self._at_start and self._is_idle and self._takes(data)):
+        elif not (data and self._at_start and self._takes(data)):
             super().data_received(data)
 
     @property
     def _is_idle(self) -> bool:
-        """Tell whether aiohttp waits for a request."""
+        """Tell whether aiohttp waits for a request, and the client has taken the answers before it."""
         waiter = self._waiter
-        return not (waiter is None or waiter.done() or self._messages or self._force_close or self._close)
+        is_busy = waiter is None or waiter.done() or self._messages or self._force_close or self._close
+        return not (is_busy or self.writing_paused)
 
     def _takes(self, data: bytes) -> bool:
         """Tell whether a plain request starts here; begin with it when it is whole."""
         head = self._hot.read(data)
-        if head is None or not self._hot.takes(head):
+        if head is None or not self._is_idle or not self._hot.takes(head):
             # Where the next request starts is known only after one that is here to its end.
             self._at_start = head is not None and head.size + head.length == len(data)
             return False
@@ -139,7 +140,7 @@ class HotConnection(Connection):
         if self._keepalive_handle is None:
             self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
         if self._held:
-            self._take_up()
+            self._loop.call_soon(self._take_up)  # whoever tells of the end is not done yet
 
     def _take_up(self) -> None:
         """Go on with what came too early, as it came."""
@@ -162,6 +163,7 @@ class HotConnection(Connection):
     def close(self) -> None:
         """Close when the request under way is over."""
         if self._exchange is None:
+            self._give_up_upload()
             super().close()
         else:
             self._close = True
@@ -169,9 +171,10 @@ class HotConnection(Connection):
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - the signature of aiohttp
         """Give the request under way some time, then end it."""
         exchange = self._exchange
-        if exchange is not None and exchange.task is not None:
-            await asyncio.wait((exchange.task,), timeout=timeout)
         if exchange is not None:
+            exchange.need_task()
+            if exchange.task is not None:
+                await asyncio.wait((exchange.task,), timeout=timeout)
             exchange.left()
         await super().shutdown(timeout)
 

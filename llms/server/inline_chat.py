@@ -7,7 +7,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any, final
 
 from llms.gateway import Whole
-from llms.gateway.inline import Inline, Opening, begin
+from llms.gateway.at_once import begin
+from llms.gateway.inline import Inline
+from llms.gateway.started import Opening
 from llms.protocol.chat import ChatRequest, Chunk
 from llms.protocol.dialects import Dialect, Telling
 from llms.server.access import Access
@@ -76,6 +78,16 @@ class InlineChat:
             self._inline.leave()
             self._inline = None
 
+    def cancel(self) -> None:
+        """Have a task go on, so that it can be waited for, or cancelled."""
+        if self._inline is not None:
+            self._inline.cancel()
+
+    def taken_over(self) -> None:
+        """Count it out: a task is counted instead."""
+        if self._inline is not None:
+            self._services.running.remove(self._inline)
+
     # -- what the gateway tells --------------------------------------------------------------------------
 
     def answer(self, whole: Whole) -> None:
@@ -114,14 +126,11 @@ class InlineChat:
 
     def go_on(self, opening: Callable[[], Coroutine[Any, Any, Opening]], *, quiet: float) -> None:
         """Have a task wait for the rest."""
-        inline = self._inline
-        assert inline is not None
-        self._services.running.remove(inline)
         self.opening, self.quiet = opening, quiet
 
         def ended(_: asyncio.Task[None]) -> None:
-            inline.leave()  # unless its end was told: a task that was cancelled before its first step told nothing
-            self._inline = self.opening = None
+            self.leave()  # does nothing, unless the task was cancelled before its first step
+            self.opening = None
 
         self._exchange.go_on().add_done_callback(ended)
 
@@ -131,8 +140,8 @@ class InlineChat:
         if data:
             data = b"%x\r\n%b\r\n" % (len(data), data)
         if not exchange.begun and self._inline is not None:
-            exchange.begun = True
             headers = {**STREAM_HEADERS, **self._access.headers, **routing_headers(self._inline.exchange)}
             data = head("200 OK", headers) + data
+            exchange.begun = True
         exchange.send_now(data + last)
         return not exchange.writing_paused

@@ -130,6 +130,11 @@ class PlainExchange:
         """Have a task go on with what was answered inline so far."""
         return self._connection.go_on(self)
 
+    def need_task(self) -> None:
+        """Have a task go on with what is answered inline."""
+        if self.task is None and self.inline is not None:
+            self.inline.cancel()
+
     def left(self) -> None:
         """Stop whoever answers: the client has left."""
         if self.task is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 from llms.protocol.errors import LlmsError
@@ -23,7 +24,7 @@ class Running:
 
     def __init__(self) -> None:
         self._inline: dict[Inline, str] = {}
-        """Requests without a task."""
+        """Requests without a task, or whose task has not begun."""
         self._tasks: dict[Task, str] = {}
         self._error: LlmsError | None = None
         self._errors: dict[Task, LlmsError] = {}
@@ -80,8 +81,10 @@ class Running:
         """Have every request end with an error."""
         self._error = error
         if self._inline:
-            self._give_tasks(self._inline)
-            asyncio.get_running_loop().call_soon(self.end, error)
+            self._give_tasks(self._inline, then=self._end_tasks)
+        self._end_tasks()
+
+    def _end_tasks(self) -> None:
         for task in self._tasks:
             if not task.cancelling():
                 task.cancel()
@@ -90,9 +93,10 @@ class Running:
         """Have the requests with an id end with an error; tell whether there are any."""
         inline = [inline for inline, own in self._inline.items() if own == request_id]
         if inline:
-            self._give_tasks(inline)
-            asyncio.get_running_loop().call_soon(self.cancel, request_id, error)
-            return True
+            self._give_tasks(inline, then=partial(self._cancel_tasks, request_id, error))
+        return self._cancel_tasks(request_id, error) or bool(inline)
+
+    def _cancel_tasks(self, request_id: str, error: LlmsError) -> bool:
         found = [task for task, own in self._tasks.items() if own == request_id]
         for task in found:
             if task not in self._errors:
@@ -100,10 +104,11 @@ class Running:
                 task.cancel()
         return bool(found)
 
-    def _give_tasks(self, inline: Iterable[Inline]) -> None:
-        """Have tasks go on with requests that have none; they run before whatever is called next."""
+    def _give_tasks(self, inline: Iterable[Inline], *, then: Callable[[], object]) -> None:
+        """Have tasks go on with requests that have none; `then` is called when they have begun."""
         for each in tuple(inline):
             each.cancel()
+        asyncio.get_running_loop().call_soon(then)
 
     def ended(self, task: Task) -> LlmsError | None:
         """Return why a CancelledError just caught was ours; None when the client left."""

@@ -17,7 +17,7 @@ _OVERALL: Final = "the request took longer than its total of {:g} s"
 class Deadline:
     """Cancel the task that waits for an upstream when the wait is due, and tell that from any other cancellation."""
 
-    __slots__ = ("_call", "_due", "_expired", "_limit", "_seconds", "_task", "_ticker", "_total", "_what")
+    __slots__ = ("_armed", "_call", "_due", "_expired", "_limit", "_seconds", "_task", "_ticker", "_total", "_what")
 
     def __init__(self, ticker: Ticker, *, total: float) -> None:
         """Bound the sum of all waits by `total` seconds from now; 0 means no bound."""
@@ -26,6 +26,8 @@ class Deadline:
         self._limit = ticker.now + total + PERIOD if total else _NEVER
         self._total = total
         self._due = _NEVER
+        self._armed = ticker.now
+        """When a wait began that is longer than what is left of the total."""
         self._what = ""
         self._seconds = 0.0
         self._expired = False
@@ -44,6 +46,7 @@ class Deadline:
             self._seconds = of or seconds
         else:
             self._due = self._limit
+            self._armed = self._ticker.now
             self._what = _OVERALL
             self._seconds = self._total
         if self._task is None and self._call is None:
@@ -66,7 +69,8 @@ class Deadline:
 
     def waited(self, seconds: float) -> float:
         """Return how much is over of the `seconds` that the wait under way has."""
-        return max(0.0, seconds + PERIOD - (self._due - self._ticker.now))
+        began = self._armed if self._due == self._limit else self._due - seconds - PERIOD
+        return max(0.0, self._ticker.now - began)
 
     def moved(self) -> None:
         """Forget who waits: the next wait may be in another task."""
