@@ -135,6 +135,7 @@ class BegunChat:
     def _give_back(self) -> None:
         self._listen_no_more()
         self._endpoint.pool.give(self._endpoint.origin, self._connection)
+        self._is_mine = False
         if self._then is not None:
             self._then()
 
@@ -142,7 +143,7 @@ class BegunChat:
         """Stop the upstream's work, unless somebody else has taken it over."""
         if self._is_mine:
             self._listen_no_more()
-            self._connection.abort()
+            self._endpoint.pool.give(self._endpoint.origin, self._connection)
 
     def _listen_no_more(self) -> None:
         if self._timer is not None:

@@ -21,11 +21,20 @@ from llms.telemetry.request_line import RequestLine
 from tests.proxy import Proxy, serving
 from tests.server.differential.answers import Got, got, whole_answers
 from tests.server.differential.scripted import Script, ScriptedUpstream, Sent
-from tests.server.differential.steps import Line, News, Step, turns
+from tests.server.differential.steps import Answered, How, Line, News, Step, turns
 
 NOW: Final = 1_760_000_000.0
 PATIENCE: Final = 5.0
 """Nothing here takes long; who waits for ever is told apart by this."""
+_WARM: Final = (
+    b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b'Content-Length: 65\r\n\r\n{"model": "m", "messages": [{"role": "user", "content": "warm"}]}'
+)
+_WARM_BODY: Final = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "so"}}]}'
+_WARM_ANSWER: Final = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+    % (len(_WARM_BODY), _WARM_BODY),
+)
 _TIMES: Final = ("time", "duration_ms", "ttft_ms", "queued_ms")
 
 
@@ -36,6 +45,8 @@ class Case:
 
     clients: tuple[tuple[Step, ...], ...]
     upstream: tuple[Script, ...]
+    warm: bool = False
+    """The proxy has a connection to the upstream already: then what is plain is answered inline."""
 
 
 class Outcome(NamedTuple):
@@ -48,6 +59,10 @@ class Outcome(NamedTuple):
     metrics: Mapping[str, float]
     complaints: list[str]
     """What the event loop had to say: exceptions that nobody took."""
+
+    def without_leaving(self) -> Outcome:
+        """Leave out who went first on the upstream's connections."""
+        return self._replace(upstream=[sent._replace(left=False) for sent in self.upstream])
 
 
 @final
@@ -76,6 +91,8 @@ class Pair:
 
     async def _play(self, case: Case, side: Side) -> Outcome:
         proxy, news, complaints = side.proxy, News(), list[str]()
+        if case.warm:
+            await self._warm(side)
         proxy.engine.gateway.health._records.clear()
         proxy.events.clear()
         side.log.seek(0)
@@ -99,6 +116,12 @@ class Pair:
             metrics={name: after[name] - before.get(name, 0.0) for name in after if after[name] != before.get(name)},
             complaints=complaints,
         )
+
+    async def _warm(self, side: Side) -> None:
+        news = News()
+        self._upstream.begin((_WARM_ANSWER,), news)
+        await _client(side.proxy, (_WARM, Answered(1), How.CLOSE), news)
+        await self._quiet(side)
 
     async def _quiet(self, side: Side) -> None:
         """Wait until nothing of a case is left to be done."""

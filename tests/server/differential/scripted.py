@@ -49,11 +49,13 @@ class ScriptedUpstream:
         await self._server.wait_closed()
 
     def begin(self, scripts: Sequence[Script], news: News) -> None:
-        """Answer so from now on."""
+        """Answer so from now on; connections that stand are kept."""
         self._scripts = list(scripts)
         self._news = news
         self._arrived = 0
-        self._lines.clear()
+        self._lines = [line for line in self._lines if not line.over]
+        for line in self._lines:
+            line.begin(news)
 
     @property
     def stalling(self) -> set[asyncio.Task[None]]:
@@ -89,6 +91,12 @@ class _UpstreamLine(Line):
         self._read = 0
         """Bytes of the requests that were answered."""
         self.playing: asyncio.Task[None] | None = None
+
+    def begin(self, news: News) -> None:
+        """Forget what was asked before."""
+        self.news = news
+        self.came.clear()
+        self._read = 0
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

@@ -22,6 +22,9 @@ def test_any_case(play: Play) -> None:
     @given(case=cases())
     def same(case: Case) -> None:
         fast, slow = play(case)
+        if case.warm:
+            # One path may be through with an answer a turn before the upstream has said all of it.
+            fast, slow = fast.without_leaving(), slow.without_leaving()
         assert fast == slow
         assert not fast.complaints
         seen.update({event.outcome for event in fast.events if hasattr(event, "outcome")})
