@@ -97,7 +97,9 @@ def test_aiohttp_reads_the_same(head: bytes, pad: bytes, loop: asyncio.AbstractE
         # A line that no server answers may be stricter with them; the hot route answers one line alone.
         assert not plain.line.startswith("POST /v1/chat/completions ")
         return
-    assert theirs == (plain.line, plain.headers, b"{" * plain.length)
+    assert theirs[1:] == (plain.headers, b"{" * plain.length)
+    if plain.line == LINE.decode().strip():
+        assert theirs.line == plain.line
 
 
 @given(at=st.integers(0, len(HEAD) - 1))

@@ -25,6 +25,8 @@ def asked(number: int, *lines: bytes, model: str = "m", stream: bool = True) -> 
 
 
 ONE, TWO, THREE = asked(1), asked(2, stream=False), asked(3)
+MESSAGE = post(message("plain"), path=b"/v1/messages")
+HALF = post(ONE, path=b"/v1/embeddings")[: -len(ONE)]
 # What is malformed comes in a read of its own: aiohttp refuses all of a read for it, also what stood before.
 PIPELINED: Mapping[str, tuple[tuple[Step, ...], tuple[Script, ...]]] = {
     "three at once": ((ONE + TWO + THREE + PROBE,), (GOOD, whole(), GOOD)),
@@ -41,6 +43,19 @@ PIPELINED: Mapping[str, tuple[tuple[Step, ...], tuple[Script, ...]]] = {
     ),
     "half of the second while the first is answered": (
         (ONE, Hear("waiting"), TWO[:50], Say("go"), Answered(1), TWO[50:], Answered(2), PROBE),
+        ((*BEGUN, Say("waiting"), Hear("go"), *GOOD[len(BEGUN) :]), whole()),
+    ),
+    "a body that looks like a request, the other half of which came while another route was busy": (
+        (
+            MESSAGE,
+            Hear("waiting"),
+            HALF,
+            Say("go"),
+            Answered(1),
+            ONE,
+            Answered(2),
+            PROBE,
+        ),
         ((*BEGUN, Say("waiting"), Hear("go"), *GOOD[len(BEGUN) :]), whole()),
     ),
     "the first closes": ((asked(1, CLOSE) + TWO,), (GOOD, whole())),
