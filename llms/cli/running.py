@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 _WATCH_SECONDS: Final = 1.0
 _CLOSE_SECONDS: Final = 3.0
+_ACCEPTING_TURNS: Final = 2
+"""Of the event loop, in which it takes the connections that wait: closing the socket would reset them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +221,8 @@ def _on_signals() -> asyncio.Event:
 
 async def _drain(engine: Engine, site: web.BaseSite, seconds: float) -> None:
     """Take nothing new, let what runs finish, end the rest with an error event."""
+    for _turn in range(_ACCEPTING_TURNS):
+        await asyncio.sleep(0)
     engine.drain()
     await site.stop()
     live = engine.gateway.live

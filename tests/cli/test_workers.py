@@ -359,6 +359,22 @@ async def test_a_stream_of_the_other_worker_may_finish_when_the_server_ends(home
         assert (await server.stop()).code == 0
 
 
+async def health(url: str) -> int:
+    """Ask on a connection of its own, once more where that is reset.
+
+    The kernel shares connections out before anybody accepts them: one that it gave to a worker in the instant of its
+    leaving is lost, whatever the worker does. Browsers and SDKs ask again, too.
+    """
+    for last in (False, True):
+        try:
+            async with aiohttp.ClientSession() as http:
+                return (await Client(url, http).ask("GET", "/health"))[0]
+        except aiohttp.ClientConnectionError:
+            if last:
+                raise
+    raise AssertionError
+
+
 async def test_one_worker_that_is_told_to_end_leaves_its_port_to_the_others(home: Home, serve: Serve) -> None:
     home.write("providers:\n  s: {type: echo, delay: 0.05}\n")
     async with serve("--workers", "2") as server, one_of_each(server.url, of=4) as clients:
@@ -369,8 +385,7 @@ async def test_one_worker_that_is_told_to_end_leaves_its_port_to_the_others(home
                 await answer.content.readuntil(b"word")
             os.kill(min(before), signal.SIGTERM)
             for _ in range(20):
-                async with aiohttp.ClientSession() as http:
-                    assert (await Client(server.url, http).ask("GET", "/health"))[0] == 200
+                assert await health(server.url) == 200
             for answer in (first, second):
                 assert (await answer.content.read()).endswith(b"data: [DONE]\n\n")
 
