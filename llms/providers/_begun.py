@@ -136,13 +136,15 @@ class BegunChat:
         self._listen_no_more()
         self._endpoint.pool.give(self._endpoint.origin, self._connection)
         self._is_mine = False
-        if self._then is not None:
-            self._then()
+        then, self._then = self._then, None
+        if then is not None:
+            then()
 
     def abort(self) -> None:
         """Stop the upstream's work, unless somebody else has taken it over."""
         if self._is_mine:
             self._listen_no_more()
+            self._then = None
             self._endpoint.pool.give(self._endpoint.origin, self._connection)
 
     def _listen_no_more(self) -> None:
