@@ -143,9 +143,9 @@ async def _client(proxy: Proxy, steps: tuple[Step, ...], news: News) -> Got:
 
 
 def metrics(proxy: Proxy) -> dict[str, float]:
-    """Return the figures of the metrics page but for those that clocks make."""
+    """Return the figures of the metrics page but for those that clocks make, and those of the whole process."""
     lines = proxy.engine.services.exposition()[0].decode().splitlines()
-    pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith(("#", "process_", "llms_tasks")))
     return {name: float(value) for name, value in pairs if "_seconds_bucket" not in name and "_seconds_sum" not in name}
 
 
