@@ -26,7 +26,7 @@ def asked(number: int, *lines: bytes, model: str = "m", stream: bool = True) -> 
 
 ONE, TWO, THREE = asked(1), asked(2, stream=False), asked(3)
 MESSAGE = post(message("plain"), path=b"/v1/messages")
-HALF = post(ONE, path=b"/v1/embeddings")[: -len(ONE)]
+HALF = b"GET /health HTTP/1.1\r\nX-A: "
 # What is malformed comes in a read of its own: aiohttp refuses all of a read for it, also what stood before.
 PIPELINED: Mapping[str, tuple[tuple[Step, ...], tuple[Script, ...]]] = {
     "three at once": ((ONE + TWO + THREE + PROBE,), (GOOD, whole(), GOOD)),
@@ -45,7 +45,7 @@ PIPELINED: Mapping[str, tuple[tuple[Step, ...], tuple[Script, ...]]] = {
         (ONE, Hear("waiting"), TWO[:50], Say("go"), Answered(1), TWO[50:], Answered(2), PROBE),
         ((*BEGUN, Say("waiting"), Hear("go"), *GOOD[len(BEGUN) :]), whole()),
     ),
-    "a body that looks like a request, the other half of which came while another route was busy": (
+    "a header that looks like a request, behind half a head that came while another route was busy": (
         (
             MESSAGE,
             Hear("waiting"),
