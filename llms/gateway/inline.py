@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from llms.gateway.gateway import Gateway
 
 _NOTHING: Final[tuple[Any, ...]] = ()
-
-
 Opening = Answer | Whole
 """What an attempt comes to: a committed stream, or a whole answer."""
 
@@ -175,12 +173,14 @@ class Inline:
 
     def _finish(self) -> None:
         """Send a whole answer."""
-        chunk, exchange, lease = self._begun.answer(), self.exchange, self._lease
+        exchange, lease, answered = self.exchange, self._lease, self.exchange.elapsed()
+        chunk = self._begun.answer()
         completion = None if chunk is None else completed(chunk, lease, self._request, exchange)
         if chunk is None or completion is None:
             self.cancel()
             return
         exchange.chunks += chunk.count
+        exchange.answered = answered
         self._commit()
         exchange.usage = completion.usage or exchange.usage
         exchange.finish_reason = completion.object["choices"][0]["finish_reason"]

@@ -129,7 +129,7 @@ def metrics(proxy: Proxy) -> dict[str, float]:
 def _timeless(event: Event) -> Event:
     if isinstance(event, RequestEnded):
         ttft = None if event.ttft is None else 0.0
-        event = event._replace(duration=0.0, overhead=0.0, started=0.0, queued=0.0, ttft=ttft)
+        event = event._replace(duration=0.0, overhead=0.0, started=0.0, queued=0.0, ttft=ttft, after_upstream=None)
     elif isinstance(event, HttpEnded):
         event = event._replace(duration=0.0)
     if isinstance(event, AttemptFailed):
