@@ -66,11 +66,12 @@ def measure(*, share: float = 1.0) -> Figures:
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         listening = runner.run(_listen())
         port = listening.sockets[0].getsockname()[1]
-        with _server(port) as server:
-            figures = _Measuring(runner, port, server, share).figures()
-        listening.close()
-        runner.run(asyncio.sleep(0))
-    return figures
+        try:
+            with _server(port) as server:
+                return _Measuring(runner, port, server, share).figures()
+        finally:
+            listening.close()
+            runner.run(asyncio.sleep(0))
 
 
 async def _listen() -> asyncio.Server:
