@@ -120,10 +120,11 @@ async def _client(proxy: Proxy, steps: tuple[Step, ...], news: News) -> Got:
 
 
 def metrics(proxy: Proxy) -> dict[str, float]:
-    """Return the figures of the metrics page but for those that clocks make."""
+    """Return the figures of the metrics page but for those that clocks make, and the one of a single way."""
     lines = proxy.engine.services.exposition()[0].decode().splitlines()
     pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-    return {name: float(value) for name, value in pairs if "_seconds_bucket" not in name and "_seconds_sum" not in name}
+    others = ("_seconds_bucket", "_seconds_sum", "after_upstream")
+    return {name: float(value) for name, value in pairs if not any(other in name for other in others)}
 
 
 def _timeless(event: Event) -> Event:
