@@ -73,12 +73,17 @@ def relay_command(port: int, upstream_port: int, folder: Path) -> list[str]:
 
 def nginx_command(port: int, upstream_port: int, folder: Path) -> list[str]:
     """Start nginx with one worker; PeerFailed when it is not installed."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    program = nginx_program()
     if program is None:
         raise PeerFailed("nginx is not installed; install it or leave out --nginx")
     config = folder / "nginx.conf"
     config.write_text(NGINX_CONFIG.format(folder=folder, port=port, upstream_port=upstream_port))
     return [program, "-p", str(folder), "-c", str(config), "-e", "stderr"]
+
+
+def nginx_program() -> str | None:
+    """Find nginx, which is on few users' PATH."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
 def our_command(port: int, upstream_port: int, folder: Path) -> list[str]:

@@ -11,16 +11,30 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import orjson
 
+from benchmarks.aims import aims_text
 from benchmarks.cores import Cores, choose_cores, on_core
 from benchmarks.interrupt import raise_on_signals
 from benchmarks.launch import Command, PeerFailed, Running, started
 from benchmarks.load import Plan
+from benchmarks.machine import machine, versions
 from benchmarks.measure import measure_help, measure_idle, measure_load, measure_open, warm_up
-from benchmarks.peers import COMMANDS, DIRECT, LASTING, NGINX, OURS, RELAY, TWO, help_command, upstream_command
+from benchmarks.peers import (
+    COMMANDS,
+    DIRECT,
+    LASTING,
+    NGINX,
+    OURS,
+    RELAY,
+    TWO,
+    help_command,
+    nginx_program,
+    upstream_command,
+)
 from benchmarks.report import fault_counts, summary, table_text
 from benchmarks.scenarios import DIRECT_TOO, HELP, LOADS, OPEN, OPEN_PLAN, ORDER, OURS_ONLY, START, Shot, quick_plan
 from benchmarks.standins import STANDINS, standin
@@ -118,6 +132,7 @@ def run(options: argparse.Namespace) -> int:
             for shot in play_round(bench, number, options.scenarios, rounds=options.rounds)
         ]
     print(_heading(options.rounds, cores) + "\n\n" + table_text(shots))
+    print(f"\n{_origin(options, cores)}\n\n{aims_text(shots)}")
     for name, reason in skipped.items():
         print(f"! {name} skipped: {reason}")
     if options.json is not None:
@@ -215,6 +230,20 @@ def _heading(rounds: int, cores: Cores) -> str:
     load = "/".join(f"{value:.1f}" for value in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
     python = f"Python {platform.python_version()}"
     return f"rounds: {rounds}; {python}; {cores}; system load {load}"
+
+
+def _origin(options: argparse.Namespace, cores: Cores) -> str:
+    """Tell where, with what, when and by which command a table came about."""
+    command = [*(["--nginx"] if options.nginx else []), *(["--workers"] if options.workers else [])]
+    if options.quick:
+        command.append("--quick")
+    if options.rounds != (QUICK_ROUNDS if options.quick else ROUNDS):
+        command.append(f"--rounds {options.rounds}")
+    if options.scenarios != list(ORDER):
+        command.append(f"--scenarios {','.join(options.scenarios)}")
+    made_with = versions(nginx_program() if options.nginx else None)
+    words = " ".join(["python -m benchmarks", *command])
+    return f"{machine()}, {cores}; {made_with}; {date.today().isoformat()}:\n\n    {words}"
 
 
 def _as_json(shots: Sequence[Shot], skipped: dict[str, str], rounds: int, cores: Cores) -> bytes:

@@ -87,9 +87,10 @@ class Engine:
         self._changing = asyncio.Lock()
         self._http: aiohttp.ClientSession | None = None
         self._rng = random.Random()  # noqa: S311 - shares load, guards nothing
-        self._pool = Pool(clock=time.monotonic)
+        self.pool = Pool(clock=time.monotonic)
+        """The connections to upstreams."""
         self._resources = Resources(
-            http=self._session, pool=self._pool, clock=time.monotonic, now=time.time, environ=self._environ
+            http=self._session, pool=self.pool, clock=time.monotonic, now=time.time, environ=self._environ
         )
         self.tasks = Tasks()
         self._health = Health(clock=time.monotonic, cooldown=self._cooldown)
@@ -202,7 +203,7 @@ class Engine:
     async def _run(self, app: web.Application) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._close_session)
-            stack.push_async_callback(self._pool.close)
+            stack.push_async_callback(self.pool.close)
             stack.push_async_callback(self._close_members)
             if self.services.siblings is not None:
                 stack.push_async_callback(self.services.siblings.close)

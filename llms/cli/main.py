@@ -23,6 +23,7 @@ VERBS: Final = {
     "config": "Check, show or start a providers.yaml.",
     "plugins": "List providers of installed packages.",
     "doctor": "Look for common faults and their fix.",
+    "bench": "Measure what the proxy itself costs on this machine.",
 }
 
 

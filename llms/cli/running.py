@@ -149,14 +149,14 @@ def _newest(desk: Desk, started: Config) -> Start:
 def _serve(desk: Desk, start: Start, sock: socket.socket, *, crew: Crew | None = None, first: bool = True) -> None:
     main = _main(desk, start, sock, crew=crew, first=first)
     try:
-        with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(main)
     finally:
         with contextlib.suppress(OSError, ValueError):
             desk.lines.close()
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return uvloop's, where it is installed; it is faster and not needed."""
     if os.environ.get("LLMS_LOOP") == "asyncio":
         return None

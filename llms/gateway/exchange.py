@@ -29,6 +29,8 @@ class Exchange:
     skipped = 0
     queued = 0.0
     overhead = 0.0
+    answered: float | None = None
+    """Until a whole answer had arrived that is told in the same call."""
     ttft: float | None = None
     finish_reason: str | None = None
     usage = Usage()
@@ -115,6 +117,7 @@ class Exchange:
         if self.hidden:
             return
         outcome, status = self._outcome(committed)
+        duration = self.elapsed()
         event = RequestEnded(
             request_id=self.request_id,
             route=self.route,
@@ -137,10 +140,11 @@ class Exchange:
             started=self.started,
             queued=self.queued,
             ttft=self.ttft,
-            duration=self.elapsed(),
+            duration=duration,
             upstream_request_id=self.upstream_request_id,
             overhead=self.overhead,
             cache=self.cache,
+            after_upstream=None if self.answered is None else duration - self.answered,
         )
         for observe in self._observers:
             observe(event)

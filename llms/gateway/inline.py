@@ -106,12 +106,14 @@ class Inline:
 
     def _finish(self) -> None:
         """Send a whole answer."""
-        chunk, exchange, lease = self._begun.answer(), self.exchange, self._lease
+        exchange, lease, answered = self.exchange, self._lease, self.exchange.elapsed()
+        chunk = self._begun.answer()
         completion = None if chunk is None else completed(chunk, lease, self._request, exchange)
         if chunk is None or completion is None:
             self.cancel()
             return
         exchange.chunks += chunk.count
+        exchange.answered = answered
         self._commit()
         exchange.usage = completion.usage or exchange.usage
         exchange.finish_reason = completion.object["choices"][0]["finish_reason"]
@@ -132,9 +134,8 @@ class Inline:
                     self._hand_over(partial(self._answer, Chunk.repeated(shape, count, data)))
                     return
                 exchange.chunks += count
-            elif (chunk := reader.feed(data)) is not None:
-                if not self._take(chunk):
-                    return
+            elif (chunk := reader.feed(data)) is not None and not self._take(chunk):
+                return
             elif reader.done:
                 self._end(None)
                 return

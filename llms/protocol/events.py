@@ -62,6 +62,8 @@ class RequestEnded(NamedTuple):
     overhead: float = 0.0
     """Our own time before the first attempt was sent, waits in a queue left out."""
     cache: CacheResult = ""
+    after_upstream: float | None = None
+    """Our own time after a whole answer's last byte, until it was written; None where it was not told at once."""
 
 
 class HttpEnded(NamedTuple):

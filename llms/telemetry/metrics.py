@@ -83,8 +83,9 @@ class Metrics:
         self._up = self._add(Gauge("llms_provider_up", what, label="provider"))
         self._resumed = self._add(Counter("llms_resumed_total", "Streams that a client took up again."))
         name = "llms_overhead_seconds"
-        self._overhead = self._add(Histogram(name, _OVERHEADS, "Time in our own code.", label="component"))
-        self._before_upstream = self._overhead.series("before_upstream")
+        overhead = self._add(Histogram(name, _OVERHEADS, "Time in our own code.", label="component"))
+        self._before_upstream = overhead.series("before_upstream")
+        self._after_upstream = overhead.series("after_upstream")
 
     def _add(self, family: Family) -> Family:
         self._families.append(family)
@@ -119,6 +120,8 @@ class Metrics:
         self._waits.observe(event.queued)
         if event.attempts:
             self._before_upstream.observe(event.overhead)
+        if event.after_upstream is not None:
+            self._after_upstream.observe(event.after_upstream)
         if event.usage.source == "reported":
             self._observe_tokens(event.usage)
         if event.stream:
@@ -174,10 +177,6 @@ class Metrics:
     def count_resumed(self) -> None:
         """Count a stream that a client took up again."""
         self._resumed.inc()
-
-    def observe_overhead(self, component: str, seconds: float) -> None:
-        """Record time spent in one of our own parts; `component` is a word of the code, never of a request."""
-        self._overhead.series(component).observe(seconds)
 
     def exposition(self) -> tuple[bytes, str]:
         """Return body and content type of `GET /metrics`."""

@@ -35,7 +35,6 @@ def _page() -> str:
         providers_up=lambda: {"p": True},
     )
     metrics(ENDED)
-    metrics.observe_overhead("c", 0.1)
     metrics.count_resumed()
     return metrics.exposition()[0].decode()
 

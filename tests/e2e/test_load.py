@@ -81,8 +81,8 @@ async def nothing_is_left(proxy: Proxy, tasks: int, *, idle: int) -> None:
     assert not engine.gateway.live
     assert not engine.services.running
     assert (member.running, member.slots.busy, member.slots.waiting) == (0, 0, 0)
-    assert len(engine._pool._open) <= idle
-    assert sum(map(len, engine._pool._idle.values())) == len(engine._pool._open)
+    assert len(engine.pool._open) <= idle
+    assert sum(map(len, engine.pool._idle.values())) == len(engine.pool._open)
     await asyncio.sleep(0.25)
     assert not engine.gateway.ticker._members, "something is still watched"
     assert engine.gateway.ticker._timer is None

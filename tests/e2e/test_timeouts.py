@@ -122,7 +122,7 @@ class TestConnect:
                 assert len(proxy.engine.gateway.live) == 1
                 client.close()
                 [ended] = await proxy.all_ended(1, patience=1.0)
-                assert not proxy.engine._pool._open
+                assert not proxy.engine.pool._open
 
         assert (ended.outcome, ended.window) == ("cancelled", "before_first_chunk")
 

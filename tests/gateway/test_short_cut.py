@@ -73,7 +73,8 @@ class Both:
 def timeless(told: Event) -> Event:
     """Return what observers were told, without what a clock says."""
     if isinstance(told, RequestEnded):
-        return told._replace(duration=0.0, overhead=0.0, started=0.0, ttft=0.0 if told.ttft is not None else None)
+        ttft = 0.0 if told.ttft is not None else None
+        return told._replace(duration=0.0, overhead=0.0, started=0.0, ttft=ttft, after_upstream=None)
     return told._replace(seconds=0.0) if isinstance(told, AttemptFailed) else told
 
 

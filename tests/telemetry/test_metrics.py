@@ -66,7 +66,6 @@ def busy(metrics: Metrics, ended: Make) -> None:
     """Let everything happen once, so that every series exists."""
     metrics(ended())
     metrics(ended(outcome="error", status=502, error_code="upstream_unreachable"))
-    metrics.observe_overhead("request", 0.0001)
     metrics.watch(
         active_requests=lambda: 3,
         active_streams=lambda: 1,
@@ -234,13 +233,20 @@ def test_gauges_tell_the_present(metrics: Metrics) -> None:
     assert value(metrics, "llms_provider_up", provider="groq") is None
 
 
-def test_resumed_streams_and_overheads(metrics: Metrics) -> None:
+def test_resumed_streams(metrics: Metrics) -> None:
     metrics.count_resumed()
-    metrics.observe_overhead("routing", 0.000_02)
-    metrics.observe_overhead("routing", 0.3)
     assert value(metrics, "llms_resumed_total") == 1
-    assert value(metrics, "llms_overhead_seconds_count", component="routing") == 2
-    assert value(metrics, "llms_overhead_seconds_bucket", component="routing", le="2.5e-05") == 1
+
+
+def test_our_own_time_is_told_by_component(metrics: Metrics, ended: Make) -> None:
+    metrics(ended(attempts=1, overhead=0.000_02, after_upstream=0.000_04))
+    metrics(ended(attempts=1, overhead=0.3))
+    metrics(ended(attempts=0))
+    name = "llms_overhead_seconds"
+    assert value(metrics, f"{name}_count", component="before_upstream") == 2
+    assert value(metrics, f"{name}_bucket", component="before_upstream", le="2.5e-05") == 1
+    assert value(metrics, f"{name}_count", component="after_upstream") == 1
+    assert value(metrics, f"{name}_sum", component="after_upstream") == 0.000_04
 
 
 def test_two_servers_in_one_process_count_apart(ended: Make) -> None:

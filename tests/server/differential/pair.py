@@ -143,16 +143,17 @@ async def _client(proxy: Proxy, steps: tuple[Step, ...], news: News) -> Got:
 
 
 def metrics(proxy: Proxy) -> dict[str, float]:
-    """Return the figures of the metrics page but for those that clocks make, and those of the whole process."""
+    """Return the figures of the page but for those that clocks make, of the whole process, and of one way alone."""
     lines = proxy.engine.services.exposition()[0].decode().splitlines()
     pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith(("#", "process_", "llms_tasks")))
-    return {name: float(value) for name, value in pairs if "_seconds_bucket" not in name and "_seconds_sum" not in name}
+    others = ("_seconds_bucket", "_seconds_sum", "after_upstream")
+    return {name: float(value) for name, value in pairs if not any(other in name for other in others)}
 
 
 def _timeless(event: Event) -> Event:
     if isinstance(event, RequestEnded):
         ttft = None if event.ttft is None else 0.0
-        event = event._replace(duration=0.0, overhead=0.0, started=0.0, queued=0.0, ttft=ttft)
+        event = event._replace(duration=0.0, overhead=0.0, started=0.0, queued=0.0, ttft=ttft, after_upstream=None)
     elif isinstance(event, HttpEnded):
         event = event._replace(duration=0.0)
     if isinstance(event, AttemptFailed):
