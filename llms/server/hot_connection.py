@@ -78,7 +78,7 @@ class HotConnection(Connection):
             self._at_start = False
             return False
         if not missing:
-            self._begin(head, data)
+            self._begin(head, data[head.size :])
         elif not self._hot.admits(PlainExchange(self, head, b"")):
             self._at_start = False
             return False  # whoever is refused hears it before the body is sent
@@ -90,7 +90,8 @@ class HotConnection(Connection):
 
     def _uploaded(self, upload: _Upload) -> None:
         self._forget_upload()
-        self._begin(upload.head, b"".join(upload.pieces))
+        first, *others = upload.pieces
+        self._begin(upload.head, b"".join((memoryview(first)[upload.head.size :], *others)))
 
     def _give_up_upload(self) -> None:
         """Leave a slow body, or one that something follows, to aiohttp."""
@@ -107,9 +108,9 @@ class HotConnection(Connection):
             self._upload_timer.cancel()
             self._upload_timer = None
 
-    def _begin(self, head: PlainHead, data: bytes) -> None:
+    def _begin(self, head: PlainHead, body: bytes) -> None:
         self._stop_head_timer()
-        exchange = self._exchange = PlainExchange(self, head, data[head.size :])
+        exchange = self._exchange = PlainExchange(self, head, body)
         if not self._hot.begin(exchange):
             self.go_on(exchange)
 
