@@ -150,10 +150,12 @@ class _Walk:
         return inline if timed("send", inline.begin) else None
 
     def _read(self, data: bytes) -> PlainExchange:
-        head = self._hot.read(data)
-        assert head is not None
-        assert self._hot.takes(head)
-        return PlainExchange(self._client, head, data[head.size :])
+        read = self._hot.read(data)
+        assert read is not None
+        head, size, length = read
+        assert head.is_plain
+        assert self._hot.takes(length)
+        return PlainExchange(self._client, head, data[size:])
 
     def _parse(self, exchange: PlainExchange) -> Any:
         access = self._access

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, final
+from typing import Any, Final, NamedTuple, final
 
 import structlog
 from aiohttp import HttpVersion10, HttpVersion11, web
 
-from llms.policies.keys import ANYBODY, Caller
+from llms.policies.keys import ANYBODY, Caller, Keys
 from llms.policies.sessions import COOKIE
 from llms.protocol.errors import (
     InternalError,
@@ -24,6 +24,7 @@ from llms.protocol.events import HttpEnded
 from llms.protocol.frames import let_go
 from llms.providers.discover import SERVER_NAME
 from llms.server.errors import INVALID_HTTP, respond, stopping
+from llms.server.hosts import Hosts
 from llms.server.plain_exchange import Asked, PlainExchange
 from llms.server.request_ids import RequestIds
 from llms.server.services import Services
@@ -49,6 +50,15 @@ class Access:
     """For the answer, whatever it will be: the request id, CORS."""
     reported: bool = False
     """The gateway accounts for this request."""
+
+
+class Admitted(NamedTuple):
+    """What was found out about requests with one head, for as long as the same rules are in force."""
+
+    caller: Caller
+    hops: int
+    keys: Keys
+    hosts: Hosts
 
 
 Handler = Callable[[Any, Access], Awaitable[web.StreamResponse]]
@@ -108,7 +118,7 @@ class Door:
         def guarded(request: PlainExchange) -> bool:
             access = _meet(request, services, anthropic=False)
             try:
-                _admit(request, access, services, public=False, probe=False)
+                _admit_again(request, access, services)
                 return begin(request, access)
             except LlmsError:
                 return False
@@ -117,6 +127,17 @@ class Door:
                 return False
 
         return guarded
+
+
+def _admit_again(request: PlainExchange, access: Access, services: Services) -> None:
+    """Do as `_admit` does; of a head that was let in under the rules in force, the outcome is known."""
+    head = request.head
+    known = head.admitted
+    if known is not None and known.keys is services.keys and known.hosts is services.hosts and not services.draining:
+        access.caller, access.hops = known.caller, known.hops
+        return
+    _admit(request, access, services, public=False, probe=False)
+    head.admitted = Admitted(access.caller, access.hops, services.keys, services.hosts)
 
 
 def _is_siblings(request: Asked, services: Services) -> bool:

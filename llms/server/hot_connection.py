@@ -67,23 +67,27 @@ class HotConnection(Connection):
 
     def _takes(self, data: bytes) -> bool:
         """Tell whether a plain request starts here; begin with it when it is whole."""
-        head = self._hot.read(data)
-        if head is None or not self._is_idle or not self._hot.takes(head):
-            # Where the next request starts is known only after one that is here to its end.
-            self._at_start = head is not None and head.size + head.length == len(data)
+        read = self._hot.read(data)
+        if read is None:
+            self._at_start = False
             return False
-        missing = head.size + head.length - len(data)
+        head, size, length = read
+        missing = size + length - len(data)
+        if not (head.is_plain and self._hot.takes(length) and self._is_idle):
+            # Where the next request starts is known only after one that is here to its end.
+            self._at_start = not missing
+            return False
         if missing < 0:
             # What follows may be the next request, or garbage, which aiohttp answers for the request before it, too.
             self._at_start = False
             return False
         if not missing:
-            self._begin(head, data[head.size :])
+            self._begin(head, data[size:])
         elif not self._hot.admits(PlainExchange(self, head, b"")):
             self._at_start = False
             return False  # whoever is refused hears it before the body is sent
         else:
-            self._upload = _Upload(head, [data], missing)
+            self._upload = _Upload(head, size, [data], missing)
             self._upload_timer = self._loop.call_later(_UPLOAD_SECONDS, self._give_up_upload)
             self._stop_head_timer()
         return True
@@ -91,7 +95,7 @@ class HotConnection(Connection):
     def _uploaded(self, upload: _Upload) -> None:
         self._forget_upload()
         first, *others = upload.pieces
-        self._begin(upload.head, b"".join((memoryview(first)[upload.head.size :], *others)))
+        self._begin(upload.head, b"".join((memoryview(first)[upload.size :], *others)))
 
     def _give_up_upload(self) -> None:
         """Leave a slow body, or one that something follows, to aiohttp."""
@@ -192,10 +196,12 @@ class HotConnection(Connection):
 class _Upload:
     """The start of a plain request."""
 
-    __slots__ = ("head", "missing", "pieces")
+    __slots__ = ("head", "missing", "pieces", "size")
 
-    def __init__(self, head: PlainHead, pieces: list[bytes], missing: int) -> None:
+    def __init__(self, head: PlainHead, size: int, pieces: list[bytes], missing: int) -> None:
         self.head = head
+        self.size = size
+        """Bytes of the head."""
         self.pieces = pieces
         self.missing = missing
         """Bytes that are still to come."""

@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from llms.server.plain_exchange import PlainExchange
-from llms.server.plain_head import HeadReader, PlainHead
+from llms.server.plain_head import HeadReader
 from llms.server.services import Services
 
 _log = structlog.get_logger()
@@ -43,20 +43,20 @@ class HotRoute:
         """Answers inline; False, and nothing done, where that is not possible."""
         self.admits = admits
         """Tells from its head whether a request is let in."""
-        self.read = HeadReader().read
-        """Returns the head that bytes begin with, where its framing is beyond doubt."""
+        self.read = HeadReader(self._is_plain).read
+        """Returns the head that bytes begin with, where its framing is beyond doubt, its size and that of the body."""
 
-    def takes(self, head: PlainHead) -> bool:
-        """Tell whether a request is answered here."""
-        headers, server = head.headers, self._services.config.server
+    def _is_plain(self, line: str, headers: Mapping[str, str]) -> bool:
         return (
-            head.line in self._handlers
-            and server.fast_path
-            and "content-length" in headers
-            and head.length <= server.max_body
+            line in self._handlers
             and _UNUSUAL.isdisjoint(headers)
             and headers.get("connection", "keep-alive").lower() == "keep-alive"
         )
+
+    def takes(self, length: int) -> bool:
+        """Tell whether a plain request with a body of so many bytes is answered here."""
+        server = self._services.config.server
+        return server.fast_path and length <= server.max_body
 
     def go_on(self, exchange: PlainExchange) -> asyncio.Task[None]:
         """Have a task answer, from where the answer stands."""
@@ -67,7 +67,7 @@ class HotRoute:
         """Run the handler and send what it returns; cut the connection where that fails."""
         keeps = False
         try:
-            response = await self._handlers[exchange.line](exchange)
+            response = await self._handlers[exchange.head.line](exchange)
             exchange.send(response)
             keeps = response.keep_alive is not False
         except ConnectionError:

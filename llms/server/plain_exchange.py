@@ -34,7 +34,7 @@ class PlainExchange:
     cookies: ClassVar[Mapping[str, str]] = _NONE
     chunked: ClassVar[bool] = True
 
-    __slots__ = ("_body", "_connection", "_head", "_response", "access", "begun", "headers", "inline", "line", "task")
+    __slots__ = ("_body", "_connection", "_head", "_response", "access", "begun", "head", "headers", "inline", "task")
 
     def __init__(self, connection: HotConnection, head: PlainHead, body: bytes) -> None:
         """Take what was read, and where the answer goes."""
@@ -42,8 +42,8 @@ class PlainExchange:
         self._body = body
         self._head = b""
         self._response: web.StreamResponse | None = None
+        self.head = head
         self.headers = head.headers
-        self.line = head.line
         self.begun = False
         """The head of the answer is settled."""
         self.access: Access | None = None
@@ -58,7 +58,7 @@ class PlainExchange:
     @property
     def path(self) -> str:
         """Return the target, which has no query."""
-        return self.line[5:-9]
+        return self.head.line[5:-9]
 
     raw_path = path
 
