@@ -13,7 +13,7 @@ from llms.protocol.errors import UpstreamProtocolError, UpstreamTruncated
 from llms.protocol.fold import Fold
 from llms.protocol.native import Native
 from llms.protocol.passing import Passing
-from llms.protocol.whole import conform_completion, is_whole
+from llms.protocol.whole import conform_completion, is_plain, is_whole
 
 
 async def commit(lease: Lease, request: ChatRequest, exchange: Exchange) -> Answer:
@@ -67,6 +67,8 @@ async def collect(lease: Lease, request: ChatRequest, exchange: Exchange) -> Who
 def completed(chunk: Chunk, lease: Lease, request: ChatRequest, exchange: Exchange) -> Completion | None:
     """Return the whole answer that a chunk is; None for one that is a part of an answer."""
     item, payload = chunk.objects[0], chunk.bytes_of[0] if chunk.bytes_of else None
+    if payload is not None and is_plain(item):
+        return Completion(item, payload)
     if not is_whole(item):
         return None
     whole = conform_completion(

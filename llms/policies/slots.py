@@ -94,7 +94,8 @@ class Slots:
             known = self._seconds
             self._seconds = seconds if known is None else known + (seconds - known) * 0.1
         self._give()
-        self._admit()
+        if self._waiting or self._tally is not None:
+            self._admit()
 
     def _forget_idle(self) -> None:
         """Drop the slots of models that nobody uses when there are many: ids of models may come from clients."""

@@ -217,13 +217,14 @@ class Usage(NamedTuple):
         """Read an OpenAI `usage` object; None when there is nothing to read."""
         if not isinstance(usage, dict):
             return None
+        asked, said = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
         return cls(
-            prompt_tokens=_count(usage, "prompt_tokens"),
-            completion_tokens=_count(usage, "completion_tokens"),
-            cached_tokens=_count(usage.get("prompt_tokens_details"), "cached_tokens"),
-            reasoning_tokens=_count(usage.get("completion_tokens_details"), "reasoning_tokens"),
-            source="reported",
-            written_tokens=_count(usage.get("prompt_tokens_details"), "cache_write_tokens"),
+            _count(usage, "prompt_tokens"),
+            _count(usage, "completion_tokens"),
+            _count(asked, "cached_tokens") if asked else 0,
+            _count(said, "reasoning_tokens") if said else 0,
+            "reported",
+            _count(asked, "cache_write_tokens") if asked else 0,
         )
 
 

@@ -14,6 +14,7 @@ from llms.protocol.refusals import error_for_event, is_error
 from llms.protocol.shape import Shape
 from llms.protocol.sse import Decoder, Event, EventTooLong
 
+_DONE: Final = b"[DONE]"
 _SEARCHES: Final = 8
 """How many chunks of a stream are looked at for their shape."""
 _LONG: Final = 1024
@@ -93,10 +94,13 @@ class ChunkReader:
         objects: list[ChunkObject] = []
         payloads: list[bytes | None] = []
         for name, data in events:
+            if data == _DONE:
+                self.done = True
+                break
             try:
                 item = orjson.loads(data)
             except orjson.JSONDecodeError:
-                if data.strip() == b"[DONE]":
+                if data.strip() == _DONE:
                     self.done = True
                     break
                 item = self._odd(data)

@@ -16,7 +16,7 @@ _PLAIN_ENDS: Final = ("stop", "length", "content_filter")
 
 def conform_completion(item: CompletionObject, *, model: str, fallback_id: str, created: int) -> CompletionObject:
     """Return a whole answer in OpenAI's form; the same object when nothing had to change."""
-    if _is_plain(item):
+    if is_plain(item):
         return item
     found, made = item.get("choices"), item.get("created")
     choices = found if isinstance(found, list) else []
@@ -38,8 +38,8 @@ def is_whole(item: CompletionObject) -> bool:
     return isinstance(first, dict) and "message" in first and "delta" not in first
 
 
-def _is_plain(item: CompletionObject) -> bool:
-    """Tell whether an answer is the usual one: a single text in OpenAI's form."""
+def is_plain(item: CompletionObject) -> bool:
+    """Tell whether an answer is the usual one: a single whole text in OpenAI's form."""
     choices = item.get("choices")
     if choices.__class__ is not list or len(choices) != 1 or choices[0].__class__ is not dict:
         return False
@@ -53,6 +53,7 @@ def _is_plain(item: CompletionObject) -> bool:
         and content.isascii()
         and message.get("role") == "assistant"
         and choice["index"].__class__ is int
+        and "delta" not in choice
         and choice.get("finish_reason") in _PLAIN_ENDS
         and item.get("object") == "chat.completion"
         and item.get("created").__class__ is int

@@ -84,5 +84,7 @@ def _read(lines: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
         raise ValueError("a header holds a line break")
     headers = dict(zip(keys, texts, strict=True))
     if len(headers) < len(lines):
-        headers = {key: ", ".join(text for other, text in zip(keys, texts, strict=True) if other == key) for key in keys}
+        headers = {
+            key: ", ".join(text for other, text in zip(keys, texts, strict=True) if other == key) for key in keys
+        }
     return headers

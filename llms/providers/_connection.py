@@ -7,6 +7,7 @@ one future per wait. Parsing is llhttp's (through httptools), so framing is neve
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import AsyncIterable, Callable
 from typing import Final, cast, final
 
@@ -30,6 +31,7 @@ class Connection(AnswerParts, asyncio.Protocol):
         "_full",
         "_gone",
         "_listener",
+        "_look",
         "_loop",
         "_paused",
         "_sending",
@@ -56,6 +58,8 @@ class Connection(AnswerParts, asyncio.Protocol):
         self._take: Callable[[bytes], bool] | None = None
         self._listener: Callable[[], None] | None = None
         self.transport: asyncio.Transport | None = None
+        self._look: select.poll | None = None
+        """Sees what the socket holds; made when somebody first asks."""
         self.idle_since = 0.0
 
     # -- the exchange ------------------------------------------------------------------------------------
@@ -164,6 +168,15 @@ class Connection(AnswerParts, asyncio.Protocol):
             and not transport.is_closing()
             and not transport.get_write_buffer_size()
         )
+
+    @property
+    def quiet(self) -> bool:
+        """Tell whether nothing has come that the event loop did not read yet: not even the end of the connection."""
+        assert self.transport is not None
+        if self._look is None:
+            self._look = select.poll()
+            self._look.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not self._look.poll(0)
 
     def abort(self) -> None:
         """Cut the connection at once."""

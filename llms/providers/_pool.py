@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import select
 import socket
 import ssl
 from collections.abc import Callable
@@ -58,7 +57,7 @@ class Pool:
         while idle:
             connection = idle.pop()
             is_young = self._clock() - connection.idle_since < _IDLE_SECONDS
-            if is_young and connection.reusable and _is_quiet(connection):
+            if is_young and connection.reusable and connection.quiet:
                 return connection
             connection.abort()
         return None
@@ -138,11 +137,3 @@ class Pool:
 
     async def _context(self, origin: Origin) -> ssl.SSLContext | None:
         return await self._contexts.of(origin.ca_file) if origin.scheme == "https" else None
-
-
-def _is_quiet(connection: Connection) -> bool:
-    """Tell whether nothing has come that the event loop did not read yet: not even the end of the connection."""
-    assert connection.transport is not None
-    look = select.poll()
-    look.register(connection.transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return not look.poll(0)

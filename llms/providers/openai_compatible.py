@@ -135,7 +135,8 @@ class OpenAICompatible:
             return None
         try:
             body = request.encode(stream=stream, ask_usage=asking.usage)
-            connection.send(b"%bContent-Length: %d\r\n\r\n" % (self._head(request), len(body)), body)
+            head = b"%bx-llms-hops: %d\r\nContent-Length: %d\r\n\r\n"
+            connection.send(head % (self._chat_head, request.hops + 1, len(body)), body)
         except BaseException:
             connection.abort()
             raise

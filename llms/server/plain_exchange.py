@@ -167,10 +167,11 @@ def head(
 
     Raises ValueError where a value would end its line.
     """
-    framing = ("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length))
-    framed = (*headers.items(), framing, ("Date", rfc822_formatted_time()), *last.items())
-    lines = [f"{name}: {value}" for name, value in framed]
-    text = "\r\n".join((f"HTTP/1.1 {status}", *lines, "", ""))
-    if text.count("\n") != len(lines) + 2 or text.count("\r") != len(lines) + 2 or "\0" in text:
+    framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    ends = [f"{name}: {value}\r\n" for name, value in last.items()] if last else ()
+    text = f"HTTP/1.1 {status}\r\n{''.join(lines)}{framing}\r\nDate: {rfc822_formatted_time()}\r\n{''.join(ends)}\r\n"
+    breaks = len(lines) + len(ends) + 4
+    if text.count("\n") != breaks or text.count("\r") != breaks or "\0" in text:
         raise ValueError("a header holds a line break")
     return text.encode()
