@@ -92,9 +92,7 @@ class InlineChat:
 
     def answer(self, whole: Whole) -> None:
         """Send a whole answer."""
-        headers = self._access.headers
-        headers.update(routing_headers(whole.exchange))
-        headers["Content-Type"] = "application/json"
+        headers = {**self._access.headers, **routing_headers(whole.exchange), "Content-Type": "application/json"}
         body = self._dialect.whole(whole.completion, whole)
         self._exchange.send_now(head("200 OK", headers, length=len(body)) + body)
 
