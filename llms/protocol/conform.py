@@ -14,6 +14,7 @@ from typing import Any, Final
 from llms.protocol.chat import FINISH_REASONS, Chunk, ChunkObject, Usage
 from llms.protocol.finish import finish_reason
 from llms.protocol.json import same
+from llms.protocol.opening import opens_plainly
 from llms.protocol.parts import join_parts
 from llms.protocol.shape import Passable, Shape
 from llms.protocol.surrogates import Surrogates
@@ -216,7 +217,11 @@ class Conform:
         if not choices or not isinstance(choices, list):
             self._set_aside(item, payload)
             return None
+        is_first = not self._open
         self._adopt(item)
+        if is_first and not self._extra and opens_plainly(item):
+            self._open[0] = True
+            return item
         mended_choices = [self._mend_choice(choice, place) for place, choice in enumerate(choices)]
         mended = {**self._extra, **item, **self._head(), "choices": mended_choices}
         self._extra = {}
@@ -228,7 +233,7 @@ class Conform:
     def _set_aside(self, item: ChunkObject, payload: bytes | None) -> None:
         """Keep usage for the end and vendor fields for the next chunk; a chunk without choices is not passed."""
         self._note(item, {})
-        if Usage.of(item.get("usage")) is not None:
+        if isinstance(item.get("usage"), dict):
             self._usage_chunk = ({**item, "choices": []}, payload if item.get("choices") == [] else None)
             return
         self._extra.update({key: value for key, value in item.items() if key not in _CHUNK_KEYS})
