@@ -115,7 +115,21 @@ class Connection(RequestHandler):
             resp = self.handle_error(request, 400)
         if _hides_the_next(request):
             resp.force_close()
-        return super().finish_response(request, resp, start_time)
+        finishing = super().finish_response(request, resp, start_time)
+        is_last = resp.keep_alive is False and request.content.is_eof()
+        return self._to_the_end(finishing) if is_last else finishing
+
+    async def _to_the_end(
+        self, finishing: Coroutine[Any, Any, tuple[web.StreamResponse, bool]]
+    ) -> tuple[web.StreamResponse, bool]:
+        """Finish the last answer, and let the client take it: what nobody reads resets a connection that is closed."""
+        finished = await finishing
+        transport = self.transport
+        if transport is not None and transport.can_write_eof():
+            self.close()
+            transport.write_eof()
+            await asyncio.sleep(_LEAVING_SECONDS)
+        return finished
 
     def log_exception(self, *args: Any, **options: Any) -> None:
         """Log a defect of ours; a client's malformed request is none."""
