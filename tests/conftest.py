@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 COMPILED: Final = "llama-cpp-python"
 """Has no ready-made package and takes minutes to compile: where it is missing, its tests are left to another run."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what is served here, and by processes that are started here, out of the user's own data directory."""
+    place = tempfile.TemporaryDirectory(prefix="llms-tests-", ignore_cleanup_errors=True)
+    config.add_cleanup(place.cleanup)
+    # The second counts where an environment is made up that has not the first.
+    for name in ("LLMS_DATA_DIR", "XDG_DATA_HOME"):
+        os.environ.setdefault(name, place.name)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -72,6 +72,7 @@ class _Parent:
     """Keeps the workers running, and passes on what it is told."""
 
     def __init__(self, folder: Path, count: int, serve: Serve) -> None:
+        self._pid = os.getpid()
         self._folder = folder
         self._count = count
         self._serve = serve
@@ -88,8 +89,9 @@ class _Parent:
             self._start(place, rest=0.0)
         while self._workers:
             pid, status = os.wait()
-            worker = self._workers.pop(pid)
-            if not self._stopping:
+            # Others may be our children as well: of the shell that became us, or, as process 1, all orphans.
+            worker = self._workers.pop(pid, None)
+            if worker is not None and not self._stopping:
                 self._replace(worker, pid, code=os.waitstatus_to_exitcode(status))
 
     def _replace(self, worker: _Worker, pid: int, *, code: int) -> None:
@@ -137,6 +139,8 @@ class _Parent:
             time.sleep(rest)
             status = outcome(lambda: self._serve(self._crew(place), rest > 0))
         finally:
+            if os.getppid() != self._pid:
+                shutil.rmtree(self._folder, ignore_errors=True)
             os._exit(status)
 
 

@@ -19,6 +19,8 @@ from llms.config.values import Anything, Choice, Flag, Refusal, Secret, Text, Wh
 Strategy = Literal["ordered", "weighted", "round_robin", "least_busy", "fastest"]
 STRATEGIES: tuple[Strategy, ...] = ("ordered", "weighted", "round_robin", "least_busy", "fastest")
 
+STREAMING: tuple[Literal["resumable", "plain", "off"], ...] = ("resumable", "plain", "off")
+
 ATTACHMENTS = ("image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf")
 """Types that are known by their first bytes."""
 
@@ -226,8 +228,9 @@ class Ui(Section):
     """The web chat."""
 
     enabled: Boolean = True
-    streaming: Annotated[Literal["resumable", "plain", "off"], Choice(("resumable", "plain", "off"))] = field(
-        default="resumable", description="How answers reach the page; off sends them whole."
+    streaming: Annotated[Literal["resumable", "plain", "off"], Choice(STREAMING)] = field(
+        default="resumable",
+        description="How answers reach the page; off sends them whole to whoever does not switch streaming on there.",
     )
 
 

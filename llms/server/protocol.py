@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any, Final
 
 import structlog
@@ -107,15 +106,26 @@ class Connection(RequestHandler):
         response.force_close()
         return response
 
-    def finish_response(
+    async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
+    ) -> tuple[web.StreamResponse, bool]:
         """Answer in our envelope, too, what the router refuses by itself (CONNECT); close behind what is unclear."""
         if isinstance(resp, web.HTTPException):
             resp = self.handle_error(request, 400)
         if _hides_the_next(request):
             resp.force_close()
-        return super().finish_response(request, resp, start_time)
+        finished = await super().finish_response(request, resp, start_time)
+        if not resp.keep_alive and request.content.is_eof():
+            await self._let_leave()
+        return finished
+
+    async def _let_leave(self) -> None:
+        """Say that nothing follows, and let the client close: closing on what it still sends would reset its answer."""
+        transport = self.transport
+        if transport is not None and transport.can_write_eof():
+            self.close()
+            transport.write_eof()
+            await asyncio.sleep(_LEAVING_SECONDS)
 
     def log_exception(self, *args: Any, **options: Any) -> None:
         """Log a defect of ours; a client's malformed request is none."""

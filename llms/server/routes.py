@@ -66,7 +66,7 @@ def add_routes(app: web.Application, services: Services) -> None:
 
     _add_status(route, services)
     if services.ui:
-        _add_page(route)
+        _add_page(route, services)
     _add_rest(app, door)
 
 
@@ -79,9 +79,9 @@ def _add_status(route: Callable[..., None], services: Services) -> None:
     route("GET", "/openapi.json", handlers_of("openapi.OpenApi")("get"))
 
 
-def _add_page(route: Callable[..., None]) -> None:
+def _add_page(route: Callable[..., None], services: Services) -> None:
     """Fill in the page and its files."""
-    page = handlers_of("ui.Ui")
+    page = handlers_of("ui.Ui", lambda: services.config.ui.streaming)
     route("GET", "/", page("index"), public=PUBLIC)
     route("GET", "/ui/{path:.+}", page("file"), public=PUBLIC)
 

@@ -14,6 +14,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDict
 from yarl import URL
 
+from llms.protocol.errors import LlmsError, UpstreamUnavailable
 from llms.server.access import Access
 from llms.server.errors import stopping
 from llms.stores.crew import Crew
@@ -25,6 +26,8 @@ _CONNECT: Final = 1.0
 """Seconds until a sibling has taken a connection."""
 _PATIENCE: Final = 3.0
 """Seconds for a short answer."""
+_HEAD: Final = 10.0
+"""Seconds until an answer of any length begins."""
 _ENDING: Final = 503
 """The status of all answers of a worker that ends."""
 _OF_A_CONNECTION: Final = frozenset(
@@ -68,22 +71,25 @@ class Siblings:
     async def pass_on(self, request: web.Request, access: Access, absent: Collection[int]) -> web.StreamResponse | None:
         """Answer with the first of their answers whose status is not among `absent`; None where there is none.
 
-        Raise an LlmsError where one that might know is about to end.
+        Raise an LlmsError where one that might know is about to end, or does not answer.
         """
-        ending = False
+        unknown: LlmsError | None = None
         for place in self._crew.siblings:
             async with AsyncExitStack() as stack:
                 try:
-                    answer = await stack.enter_async_context(self._asked(place, request, access))
+                    async with asyncio.timeout(_HEAD):
+                        answer = await stack.enter_async_context(self._asked(place, request, access))
                 except _FAILURES as failure:
                     self._missed(place, failure)
+                    if isinstance(failure, TimeoutError):
+                        unknown = _silent()
                     continue
                 if answer.status == _ENDING:
-                    ending = True
+                    unknown = stopping()
                 elif answer.status not in absent:
                     return await self._relay(request, answer)
-        if ending:
-            raise stopping()
+        if unknown is not None:
+            raise unknown
         return None
 
     async def close(self) -> None:
@@ -143,6 +149,10 @@ class Siblings:
 
     def _missed(self, place: int, failure: Exception) -> None:
         _log.warning("a worker did not answer its sibling", place=place, reason=str(failure) or type(failure).__name__)
+
+
+def _silent() -> LlmsError:
+    return UpstreamUnavailable("A worker of this server that may know does not answer; try again later.", retry_after=5)
 
 
 def _passed(headers: Mapping[str, str]) -> CIMultiDict[str]:

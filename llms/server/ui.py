@@ -7,7 +7,7 @@ version never mixes with an old one. The same files also answer without the hash
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -15,11 +15,12 @@ from typing import Final, final
 
 from aiohttp import web
 
+from llms.config.model import STREAMING
 from llms.protocol.errors import NotFound
 from llms.server import ui_files
 from llms.server.access import Access
 from llms.server.ui_files import UiFile
-from llms.server.ui_page import PAGE, STYLES, Page, join_styles, render
+from llms.server.ui_page import PAGE, STYLES, Page, join_styles, render, saying
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -39,15 +40,17 @@ _KEPT: Final = "public, max-age=31536000, immutable"
 class _Site:
     files: Mapping[str, UiFile]
     build: str
-    page: Page
+    pages: Mapping[str, Page]
+    """By what `ui.streaming` says."""
 
 
 @final
 class Ui:
     """The files of the web chat, read when the first of them is asked for: a server without visitors pays nothing."""
 
-    def __init__(self, folder: Traversable | None = None) -> None:
-        """Take where the files are, by default in the package."""
+    def __init__(self, streaming: Callable[[], str], folder: Traversable | None = None) -> None:
+        """Take what tells `ui.streaming`, and where the files are, by default in the package."""
+        self._streaming = streaming
         self._folder = folder or resources.files("llms") / "ui"
         self._site: _Site | None = None
         self._reading = asyncio.Lock()
@@ -69,8 +72,9 @@ class Ui:
         return await _answer(found, request, access, headers)
 
     async def _answer_page(self, site: _Site, request: web.Request, access: Access) -> web.Response:
-        headers = {**SECURITY_HEADERS, "Content-Security-Policy": site.page.policy, "Cache-Control": _CHECKED}
-        return await _answer(site.page.file, request, access, headers)
+        page = site.pages[self._streaming()]
+        headers = {**SECURITY_HEADERS, "Content-Security-Policy": page.policy, "Cache-Control": _CHECKED}
+        return await _answer(page.file, request, access, headers)
 
     async def _loaded(self) -> _Site:
         async with self._reading:
@@ -83,7 +87,8 @@ def _load(folder: Traversable) -> _Site:
     files = ui_files.read(folder)
     files[STYLES] = join_styles(files)
     build = ui_files.fingerprint(files)
-    return _Site(files, build, render(files, build))
+    page = render(files, build)
+    return _Site(files, build, {way: saying(page, way) for way in STREAMING})
 
 
 async def _answer(file: UiFile, request: web.Request, access: Access, headers: dict[str, str]) -> web.Response:

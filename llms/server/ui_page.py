@@ -21,6 +21,7 @@ STYLES: Final = "css/all.css"
 _MAP: Final = re.compile(r'<script type="importmap">(.*?)</script>', re.DOTALL)
 _ENTRY: Final = re.compile(r'<script type="module" src="/ui/([^"]+)"')
 _SHEET: Final = re.compile(r'<link rel="stylesheet" href="/ui/([^"]+)" />\s*')
+_STREAMING: Final = b'<meta name="streaming" content="%b" />'
 _COMMENT: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
 _STATIC_IMPORT: Final = re.compile(
     r"""^\s*(?:import\s*|(?:import|export)\b[^'"`;()=]*?\bfrom\s*)(['"])([^'"\n]+)\1""", re.MULTILINE
@@ -50,6 +51,12 @@ def render(files: Mapping[str, UiFile], build: str) -> Page:
     page = page.replace(f'"{BASE}', f'"{BASE}{build}/')
     found = _MAP.search(page)
     return Page(UiFile(PAGE, page.encode()), content_policy("" if found is None else found[1]))
+
+
+def saying(page: Page, streaming: str) -> Page:
+    """Return the page for another value of `ui.streaming`, which is the default of whoever opens it."""
+    body = page.file.body.replace(_STREAMING % b"resumable", _STREAMING % streaming.encode())
+    return Page(UiFile(PAGE, body), page.policy)
 
 
 def _preload(url: str, checks: Mapping[str, str]) -> str:

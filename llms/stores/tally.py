@@ -32,7 +32,7 @@ class Tally:
         """Map the file, made where there is none; `clock` counts nanoseconds for all processes alike."""
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         weakref.finalize(self, os.close, self._file)
-        os.truncate(self._file, size := count * _ROW * _CELL)
+        _make_room(self._file, size := count * _ROW * _CELL)
         self._cells = memoryview(mmap.mmap(self._file, size)).cast("q")
         self._own = place * _ROW
         self._clock = clock
@@ -85,6 +85,14 @@ class Tally:
             yield
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
+
+
+def _make_room(file: int, size: int) -> None:
+    """Give a file its size, with its place on the disk: a page that finds none when it is written ends the process."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size)
+    else:
+        os.truncate(file, size)
 
 
 def clear(path: Path, *, place: int) -> None:

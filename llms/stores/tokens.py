@@ -72,7 +72,7 @@ class FolderTokens:
     def put(self, digest: bytes, held: Held) -> None:
         """Keep a token."""
         files = self._files()
-        for path in files[: len(files) - _LIMIT + 1]:
+        for path in files[: max(0, len(files) - _LIMIT + 1)]:
             path.unlink(missing_ok=True)
         self._file(digest).write_text(f"{held.until!r} {held.key_id}", encoding="utf-8")
 

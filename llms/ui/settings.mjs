@@ -64,9 +64,12 @@ const time = { initial: null, isValid: (value) => value === null || Number.isFin
 const names = { initial: [], isValid: (value) => Array.isArray(value) && value.every((each) => typeof each === "string") };
 const parameters = { initial: {}, isValid: (value) => JSON.stringify(validParameters(value)) === JSON.stringify(value) };
 
+// What the server's owner says of streaming (`ui.streaming`): resumable, plain (no stream is taken up again) or off.
+export const STREAMING = globalThis.document?.querySelector?.("meta[name=streaming]")?.content ?? "resumable";
+
 // The first of several choices is the default.
 export const FIELDS = {
-  stream: bool(true), // tokens as they come
+  stream: bool(STREAMING !== "off"), // tokens as they come
   theme: choice("system", "light", "dark"),
   accent: choice("iris", "ocean", "teal", "forest", "amber", "rose", "plum", "graphite"),
   width: choice("normal", "narrow", "wide", "full"),

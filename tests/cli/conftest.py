@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +63,12 @@ class Home:
             **more,
         }
 
-    async def start(self, *args: str, environ: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
-        """Start the command line in a process of its own."""
+    async def start(
+        self, *args: str, environ: Mapping[str, str] | None = None, before: Sequence[str] = ()
+    ) -> asyncio.subprocess.Process:
+        """Start the command line in a process of its own; the command `before` becomes it."""
         return await asyncio.create_subprocess_exec(
+            *before,
             sys.executable,
             "-m",
             "llms",
@@ -170,8 +173,8 @@ def serve(home: Home) -> Serve:
     """Run `llms serve` on a free port until left."""
 
     @asynccontextmanager
-    async def run(*args: str, **environ: str) -> AsyncIterator[Server]:
-        process = await home.start("serve", "--port", "0", *args, environ=environ)
+    async def run(*args: str, before: Sequence[str] = (), **environ: str) -> AsyncIterator[Server]:
+        process = await home.start("serve", "--port", "0", *args, environ=environ, before=before)
         try:
             announced = await _announced(process)
             url = next(word for word in announced.split() if word.startswith("http://") and word.endswith("/v1"))

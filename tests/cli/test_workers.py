@@ -453,7 +453,36 @@ async def test_a_worker_that_is_about_to_end_says_so_through_the_other(
 
         async def says_so() -> bool:
             status, told = await other.ask("GET", path, Accept="application/json")
-            return (status, told.get("error", {}).get("code")) == (503, "server_stopping")
+            return (status, (told.get("error") or {}).get("code")) == (503, "server_stopping")
 
         await until(says_so)
         os.kill(holder, signal.SIGKILL)
+
+
+async def test_children_that_are_no_workers_are_none_of_the_parents_business(home: Home, serve: Serve) -> None:
+    home.write(ECHO)
+    # A shell that becomes the server leaves its children to it, as every process of a container does to process 1.
+    becomes = ("sh", "-c", 'true & exec "$0" "$@"')
+    async with serve("--workers", "2", before=becomes) as server:
+        one = min(children(server))
+        os.kill(one, signal.SIGKILL)
+
+        async def is_replaced() -> bool:
+            return len(children(server) - {one}) == 2
+
+        await until(is_replaced)
+        assert (await server.stop()).code == 0
+
+
+async def test_nothing_is_left_behind_when_the_parent_is_killed(home: Home, serve: Serve) -> None:
+    home.write(ECHO)
+    place = home.path / "t"
+    place.mkdir()
+    async with serve("--workers", "2", TMPDIR=str(place)) as server:
+        assert list(place.iterdir())
+        await server.stop(signal.SIGKILL)
+
+    async def is_clean() -> bool:
+        return not list(place.iterdir())
+
+    await until(is_clean)

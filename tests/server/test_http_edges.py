@@ -49,6 +49,21 @@ async def test_a_malformed_request_behind_a_good_one_ends_the_connection() -> No
         await assert_fine(proxy, upstream, before=1)
 
 
+ENDLESS = {
+    "a header": (b"X-A: " + b"a" * 4_000_000, 431),
+    "what is no HTTP": (b"nonsense\r\n\r\n" + b"a" * 4_000_000, 400),
+}
+
+
+@pytest.mark.parametrize(("sent", "status"), ENDLESS.values(), ids=ENDLESS)
+async def test_a_client_that_sends_on_gets_its_refusal_before_the_end(sent: bytes, status: int) -> None:
+    async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy, connected(proxy) as client:
+        client.writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + sent)
+        await client.writer.drain()
+        assert_refused(await client.reply(), status)
+        assert await client.reader.read() == b""
+
+
 async def test_a_client_that_asks_first_is_told_to_go_on() -> None:
     async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy, connected(proxy) as client:
         for _ in range(2):

@@ -75,6 +75,12 @@ def test_a_line_that_nobody_looks_after_keeps_nobody(tallies: list[Tally], clock
     assert one.take(1, in_line=False)
 
 
+def test_a_full_disk_is_told_when_the_file_is_made_and_not_by_a_crash_later(tmp_path: Path) -> None:
+    path = tmp_path / "p.tally"
+    _tally = Tally(path, place=0, count=2)
+    assert path.stat().st_blocks > 0
+
+
 def test_what_a_worker_held_is_cleared(tmp_path: Path) -> None:
     crews = [Crew(tmp_path, place, 2) for place in range(2)]
     one, other = (crew.tally("a provider/with ünusual name") for crew in crews)

@@ -39,6 +39,13 @@ def test_the_oldest_make_room(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -
     assert [tokens.get(b"%d" % number) is not None for number in range(5)] == [False, False, True, True, True]
 
 
+def test_nothing_makes_room_while_there_is_room(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llms.stores.tokens._LIMIT", 10)
+    for number in range(10):
+        tokens.put(b"%d" % number, HELD)
+    assert all(tokens.get(b"%d" % number) for number in range(10))
+
+
 def test_a_folder_is_the_same_for_all_and_for_its_user_alone(tmp_path: Path) -> None:
     one, other = FolderTokens(tmp_path / "tokens"), FolderTokens(tmp_path / "tokens")
     one.put(b"1", HELD)

@@ -133,7 +133,7 @@ async def test_what_the_page_never_does_is_refused(server: Server, visit: Visit,
 @asynccontextmanager
 async def serving_files(folder: Path) -> AsyncGenerator[str, None]:
     """Serve other files as the page's; yields the address."""
-    ui = Ui(folder)
+    ui = Ui(lambda: "resumable", folder)
 
     async def page(request: web.Request) -> web.Response:
         return await ui.index(request, Access("test"))

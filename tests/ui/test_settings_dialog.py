@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
 from playwright.async_api import expect
 
 from llms.testing.fake_upstream import FakeUpstream, error
@@ -37,6 +38,32 @@ async def test_streaming_is_a_real_checkbox_that_is_kept(page: Page) -> None:
     await page.reload()
     await setting(page, "General")
     await expect(box).not_to_be_checked()
+
+
+STREAMED: Final = {"resumable": "resumable, progress", "plain": "progress", "off": None}
+"""What the page asks for in `X-LLMS-Stream`, by `ui.streaming`; None: a whole answer."""
+
+
+@pytest.mark.parametrize("way", STREAMED)
+async def test_the_owner_says_how_answers_reach_whoever_chose_nothing(visit: Visit, way: str) -> None:
+    text = f"ui: {{streaming: {way}}}"
+    async with (
+        FakeUpstream() as upstream,
+        serving(one_upstream(upstream, more=text)) as proxy,
+        visit(proxy) as page,
+    ):
+        async with page.expect_request("**/v1/chat/completions") as asked:
+            await ask(page, "Hello")
+        sent = await asked.value
+        assert sent.headers.get("x-llms-stream") == STREAMED[way]
+        assert upstream.chats[0].stream is (way != "off")
+        dialog = await setting(page, "General")
+        box = dialog.get_by_role("checkbox", name="Enable Streaming", exact=True)
+        await expect(box).to_be_checked(checked=way != "off")
+        await box.set_checked(way == "off")
+        await page.reload()
+        await setting(page, "General")
+        await expect(box).to_be_checked(checked=way == "off")
 
 
 async def test_the_focus_stays_inside_and_goes_back(page: Page) -> None:

@@ -3,6 +3,7 @@
 import { batch } from "../view.mjs";
 import { BROWSER } from "../sse/environment.mjs";
 import { cancelStream, takeUp } from "../sse/resuming.mjs";
+import { STREAMING } from "../settings.mjs";
 import { Fold, StreamError, chatWithModelStream } from "../streaming.mjs";
 import { cardOf } from "./card.mjs";
 import { costOf } from "./cost.mjs";
@@ -152,7 +153,7 @@ export class Run extends Told {
   #send(request) {
     const { onChunk, onStatus } = this.#callbacks;
     const onResponse = (response) => this.#answered(response);
-    const headers = request.stream === false ? {} : { "X-LLMS-Stream": "resumable, progress" };
+    const headers = request.stream === false ? {} : { "X-LLMS-Stream": STREAMING === "plain" ? "progress" : "resumable, progress" };
     return this.#chat(request, onChunk, onStatus, { headers, signal: this.#stop.signal, onResponse, environment: this.#world });
   }
 
