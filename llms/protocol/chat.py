@@ -69,7 +69,7 @@ class ChatRequest(NamedTuple):
         span = messages_span(self.raw, self.body) if self.raw is not None else None
         if self.raw is not None and span is not None:
             del body["messages"]
-            return json.dumps_around("messages", self.raw[span[0] : span[1]], body)
+            return json.dumps_around("messages", memoryview(self.raw)[span[0] : span[1]], body)
         return json.dumps(body)
 
 

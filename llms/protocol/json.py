@@ -46,10 +46,10 @@ def dumps(value: Any) -> bytes:
         return _stdlib.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
-def dumps_around(name: str, text: bytes, others: dict[str, Any]) -> bytes:
+def dumps_around(name: str, text: bytes | memoryview, others: dict[str, Any]) -> bytes:
     """Encode an object whose first member has a JSON text already."""
     rest = dumps(others)
-    return b'{"%b":%b%b%b' % (name.encode(), text, b"," if others else b"", rest[1:])
+    return b"".join((b'{"', name.encode(), b'":', text, b"," if others else b"", memoryview(rest)[1:]))
 
 
 def same(one: Any, other: Any) -> bool:
