@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llms.gateway.fleet import Fleet
 from llms.gateway.inline import Inline
 from llms.gateway.lease import Lease
 from llms.gateway.started import Client, Started
 from llms.protocol.chat import ChatRequest
 from llms.protocol.errors import ModelNotFound
-from llms.routing.routes import Route
+from llms.routing.planner import Plan
 from llms.streaming.deadline import Deadline
 
 if TYPE_CHECKING:
@@ -19,10 +20,22 @@ if TYPE_CHECKING:
 def begin(gateway: Gateway, request: ChatRequest, client: Client, *, route: str, key_id: str) -> Inline | None:
     """Send a request to its first target; None, and nothing done, where that would have to wait for anything."""
     fleet = gateway.fleet
-    way = _way(gateway, request)
-    if way is None:
+    if fleet.sharing is not None or request.progress is not None or request.original is not None:
+        return None
+    try:
+        way = fleet.catalog.resolve(request.model)
+    except ModelNotFound:
         return None
     plan = fleet.planner.plan(way)
+    inline = _begin(gateway, request, client, plan, fleet, route=route, key_id=key_id)
+    if inline is None:
+        fleet.planner.give_back(way)
+    return inline
+
+
+def _begin(
+    gateway: Gateway, request: ChatRequest, client: Client, plan: Plan, fleet: Fleet, *, route: str, key_id: str
+) -> Inline | None:
     target = plan.targets[0]
     member = fleet.members[target.provider]
     if member.begin is None or member.count_slots is not None or member.asks_bytes is not None:
@@ -47,16 +60,3 @@ def begin(gateway: Gateway, request: ChatRequest, client: Client, *, route: str,
     lease = Lease(target, member, None, health=gateway.health, deadline=deadline, clock=gateway.clock)
     lease.begun = begun
     return Inline(gateway, request, exchange, Started(plan, fleet, lease), begun, client)
-
-
-def _way(gateway: Gateway, request: ChatRequest) -> Route | None:
-    """Return the route of a request of which nothing has to be found out first."""
-    fleet = gateway.fleet
-    if fleet.sharing is not None or request.progress is not None or request.original is not None:
-        return None
-    try:
-        way = fleet.catalog.resolve(request.model)
-    except ModelNotFound:
-        return None
-    # To plan for one of several in turn is to take that turn.
-    return None if way.strategy == "round_robin" and len(way.targets) > 1 else way

@@ -59,6 +59,12 @@ class Planner:
         self._turns[route.name] = turn + 1
         return turn
 
+    def give_back(self, route: Route) -> None:
+        """Undo the turn that the last plan of a route has taken: its request is planned again."""
+        turn = self._turns.get(route.name, 0)
+        if turn:
+            self._turns[route.name] = turn - 1
+
     def _arrange(self, route: Route, turn: int) -> Plan:
         """Put targets with an open breaker last, and keep few of them where no other is left.
 

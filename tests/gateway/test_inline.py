@@ -100,10 +100,29 @@ async def test_nothing_begins_where_there_is_something_to_wait_for() -> None:
         assert slots.take()
         assert started(proxy, Told()) is None
         slots.release(None)
-        for model in ("turns", "other", "none"):
+        for model in ("other", "none"):
             assert started(proxy, Told(), model) is None
         assert_nothing_left(proxy)
         assert len(upstream.chats) == 1
+
+
+async def test_turns_are_taken_by_what_begins() -> None:
+    async with FakeUpstream() as upstream, serving(ROWS.format(url=upstream.url)) as proxy:
+        await ask(proxy, chat())
+        slots = proxy.engine.gateway.fleet.members["one"].slots
+        assert slots.take()
+        assert started(proxy, Told(), "turns") is None  # which gives the turn back
+        slots.release(None)
+        for _ in range(3):
+            client = Told()
+            if started(proxy, client, "turns") is None:
+                await ask(proxy, {**chat(), "model": "turns"})
+            else:
+                async with asyncio.timeout(5):
+                    await client.is_over.wait()
+        ended = await proxy.all_ended(4)
+        assert [event.provider for event in ended[1:]] == ["one", "two", "one"]
+        assert_nothing_left(proxy)
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -112,6 +112,14 @@ def test_round_robin_turns_with_each_plan_and_each_route_by_itself(bench: Bench)
     assert set(drawn.values()) == {5}
 
 
+def test_a_turn_can_be_given_back(bench: Bench) -> None:
+    way = route(A, B, strategy="round_robin")
+    first = bench.planner.plan(way).targets
+    bench.planner.give_back(way)
+    assert bench.planner.plan(way).targets == first
+    bench.planner.give_back(route(A, name="other"))  # which takes no turns
+
+
 def test_what_the_catalog_left_out_is_said(bench: Bench) -> None:
     left_out = ((C, "needs C_KEY"),)
     one = Route("m", (A,), "ordered", None, "name in models", left_out)
