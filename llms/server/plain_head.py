@@ -21,8 +21,6 @@ _LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,12})(?=\r\n)")
 """The length of a body where it is written as nearly all clients write it; what it is, a whole reading decides."""
 _LONGEST_KNOWN: Final = 2 * 1024
 _MOST_KNOWN: Final = 256
-_OWN: Final = frozenset({"idempotency-key", "traceparent", "x-request-id"})
-"""What is another for each request: such a head does not come again."""
 
 
 @final
@@ -80,8 +78,8 @@ class HeadReader:
         return head, end + 4, int(found[1])
 
     def _keep(self, others: bytes, head: PlainHead) -> PlainHead:
-        """Remember a head by all of it but the length."""
-        if head.is_plain and len(others) <= _LONGEST_KNOWN and _OWN.isdisjoint(head.headers):
+        """Remember a head by all of it but the length, unless it has an id that does not come again."""
+        if head.is_plain and len(others) <= _LONGEST_KNOWN and "x-request-id" not in head.headers:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             self._known[others] = head

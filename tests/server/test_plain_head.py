@@ -168,7 +168,7 @@ def test_heads_are_forgotten_when_there_are_many() -> None:
     assert len(heads._known) <= 256
 
 
-@pytest.mark.parametrize("line", [b"x-request-id: a", b"Traceparent: 00-a", b"X: " + b"a" * 4096])
+@pytest.mark.parametrize("line", [b"x-request-id: a", b"X: " + b"a" * 4096])
 def test_what_does_not_come_again_is_not_remembered(line: bytes) -> None:
     heads = reader()
     assert heads.read(HEAD[:-2] + line + b"\r\n\r\n") is not None
