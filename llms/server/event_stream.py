@@ -15,6 +15,7 @@ from llms.server.access import Access
 from llms.server.outlet import Outlet, ResponseOutlet
 from llms.server.plain_exchange import Asked, PlainExchange
 from llms.server.services import Services
+from llms.streaming.lane import Counting, Lane
 from llms.streaming.progress import Waiting
 
 STREAM_HEADERS: Final = {
@@ -37,6 +38,7 @@ class EventStream:
         "_beat",
         "_blocked",
         "_headers",
+        "_lane",
         "_last",
         "_outlet",
         "_ping",
@@ -69,6 +71,7 @@ class EventStream:
         self._ticker = services.gateway.ticker
         self._ticker.add(self)
         self._last = self._ticker.now - quiet
+        self._lane: Lane | None = None
         self._blocked = False
         self._backlog = 0
         self._beat: asyncio.Task[None] | None = None
@@ -121,6 +124,14 @@ class EventStream:
         transport.write(b"%x\r\n%b\r\n" % (len(data), data))
         return True
 
+    def lane(self, account: Counting, wire: Callable[[bytes], bytes] | None) -> Lane | None:
+        """Return the way on which the upstream's reads come here as they are, once the head is out."""
+        outlet = self._outlet
+        if outlet.transport is None or not outlet.chunked:
+            return None
+        self._lane = Lane(outlet.transport, account, ticker=self._ticker, wire=wire)
+        return self._lane
+
     async def done(self, data: bytes) -> None:
         """Send the last events, of a whole stream or of a broken one.
 
@@ -153,7 +164,10 @@ class EventStream:
         elif self.waiting is not None and (event := self.waiting.event()) is not None:
             self._speak(event, now)
         elif self.heartbeat and now - self._last >= self.heartbeat:
-            self._speak(self._ping, now)
+            if self._lane is not None and now - self._lane.at < self.heartbeat:
+                self._last = self._lane.at
+            else:
+                self._speak(self._ping, now)
 
     def _watch_backlog(self, now: float) -> None:
         transport = self._outlet.transport
