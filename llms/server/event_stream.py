@@ -17,6 +17,7 @@ from llms.server.plain_exchange import Asked, PlainExchange
 from llms.server.services import Services
 from llms.streaming.lane import Counting, Lane
 from llms.streaming.progress import Waiting
+from llms.streaming.ticker import SOON
 
 STREAM_HEADERS: Final = {
     "Content-Type": "text/event-stream",
@@ -92,6 +93,7 @@ class EventStream:
     async def commit(self, headers: Mapping[str, str] | None = None) -> None:
         """Prepare status and headers, unless a heartbeat sent them; the chunks begin."""
         self.waiting = None
+        self._ticker.add(self)  # the heartbeat may be another by now
         await self.settle()
         if not self._outlet.begun:
             await self._outlet.begin({**self._headers, **headers} if headers else self._headers)
@@ -157,7 +159,7 @@ class EventStream:
         if self._beat is not None:
             self._beat.cancel()
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> bool:
         """Tell of progress, ping a client that heard nothing for long; cut one that takes nothing."""
         if self._blocked:
             self._watch_backlog(now)
@@ -168,6 +170,8 @@ class EventStream:
                 self._last = self._lane.at
             else:
                 self._speak(self._ping, now)
+        is_due_soon = bool(self.heartbeat) and self._last + self.heartbeat - now < SOON
+        return is_due_soon or self._blocked or self.waiting is not None
 
     def _watch_backlog(self, now: float) -> None:
         transport = self._outlet.transport

@@ -8,7 +8,7 @@ from typing import Any, Final, final
 
 from llms.protocol.errors import LlmsError, UpstreamError, UpstreamTimeout
 from llms.streaming.lane import Lane
-from llms.streaming.ticker import PERIOD, Ticker
+from llms.streaming.ticker import PERIOD, SOON, Ticker
 
 _NEVER: Final = float("inf")
 _AT_ONCE: Final = 0.001
@@ -64,6 +64,8 @@ class Deadline:
             self._armed = self._ticker.now
             self._what = _OVERALL
             self._seconds = self._total
+        if self._due - self._ticker.now < SOON:
+            self._ticker.add(self)
         if self._task is None and self._call is None:
             self._task = asyncio.current_task(self._ticker.loop)
 
@@ -118,10 +120,13 @@ class Deadline:
         """Return the seconds left of the total."""
         return max(0.0, self._limit - self._ticker.now)
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> bool:
         """Cancel the wait when it is due."""
-        if now < self._due or self._is_put_off(now):
-            return
+        if now >= self._due and not self._is_put_off(now):
+            self._expire()
+        return self._due - now < SOON
+
+    def _expire(self) -> None:
         if self._call is not None:
             self._call()
         elif self._task is not None:
