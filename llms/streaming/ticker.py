@@ -54,6 +54,11 @@ class Ticker:
         self._soon.discard(member)
         self._rest[hash(member) % _TURNS].discard(member)
 
+    @property
+    def members(self) -> set[Ticking]:
+        """Return all who look at the time."""
+        return self._soon.union(*self._rest)
+
     def _tick(self) -> None:
         assert self.loop is not None
         self.now = now = self.loop.time()

@@ -79,7 +79,7 @@ def started(proxy: Proxy, client: Told, model: str = "m", *, stream: bool = True
 def assert_nothing_left(proxy: Proxy) -> None:
     gateway = proxy.engine.gateway
     assert not gateway.live
-    assert not gateway.ticker._members
+    assert not gateway.ticker.members
     assert all(member.running == 0 for member in gateway.fleet.members.values())
     assert gateway.fleet.members["one"].slots.take()
     gateway.fleet.members["one"].slots.release(None)

@@ -110,8 +110,7 @@ async def test_those_with_nothing_to_do_soon_look_once_in_ten_ticks() -> None:
     assert {member.looks for member in silent} <= {2, 3, 4}
     for member in (often, *silent):
         ticker.discard(member)
-    assert not ticker._soon
-    assert not any(ticker._rest)
+    assert not ticker.members
 
 
 async def test_a_short_wait_after_a_long_one_is_noticed_in_time() -> None:
