@@ -28,6 +28,7 @@ __all__ = [
     "Chunk",
     "EmbeddingRequest",
     "Embeddings",
+    "Lane",
     "ModelInfo",
     "ModelState",
     "NeedsBytes",

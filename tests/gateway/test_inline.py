@@ -11,6 +11,7 @@ import pytest
 
 from llms.gateway.answer import Whole
 from llms.gateway.at_once import begin
+from llms.gateway.exchange import Exchange
 from llms.gateway.inline import Inline
 from llms.gateway.started import Opening
 from llms.protocol.chat import Chunk
@@ -51,6 +52,9 @@ class Told:
     def pass_on(self, data: bytes) -> bool:
         self.chunks.append(data)
         return True
+
+    def lane(self, exchange: Exchange) -> None:
+        return None
 
     def end(self, chunk: Chunk) -> None:
         self.tell(chunk)
