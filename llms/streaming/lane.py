@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol, final
+from typing import Final, Protocol, final
 
 from llms.protocol.shape import Passable
 from llms.streaming.ticker import Ticker
+
+_CRLF: Final = b"\r\n"
 
 
 class Counting(Protocol):
@@ -44,12 +46,14 @@ class Lane:
 
     def take(self, data: bytes) -> bool:
         """Pass on a read that starts where a chunk may start; False, and nothing done, for all but one whole chunk."""
-        payload = data[data.find(b"\n") + 1 : -2]
-        if data != b"%x\r\n%b\r\n" % (len(payload), payload) and data != b"%X\r\n%b\r\n" % (len(payload), payload):
+        start = data.find(b"\n") + 1
+        line, size = data[:start], len(data) - start - len(_CRLF)
+        if (line != b"%x\r\n" % size and line != b"%X\r\n" % size) or not data.endswith(_CRLF):
             return False
         shape, wire, transport = self.shape, self._wire, self._transport
         if shape is None or transport.is_closing() or transport.get_write_buffer_size():
             return False
+        payload = data[start:-2]
         count = shape.count(payload)
         if not count or not (wire is None or payload.isascii() or wire(payload) is payload):
             return False
