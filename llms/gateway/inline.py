@@ -17,7 +17,10 @@ from llms.gateway.receiving import completed, new_conform
 from llms.gateway.short_cut import SILENT, ShortCut
 from llms.gateway.started import Client, Opening, Started
 from llms.protocol.chat import ChatRequest, Chunk, Usage
+from llms.protocol.shape import Shape
+from llms.protocol.stream import ChunkReader
 from llms.providers.beginning import Begun
+from llms.streaming.lane import Lane
 
 if TYPE_CHECKING:
     from llms.gateway.gateway import Gateway
@@ -37,6 +40,7 @@ class Inline:
         "_gateway",
         "_idle",
         "_is_over",
+        "_lane",
         "_lease",
         "_quiet",
         "_request",
@@ -59,6 +63,7 @@ class Inline:
         self._client = client
         self._conform = new_conform(lease, request, exchange, include_usage=request.include_usage)
         self._is_over = False
+        self._lane: Lane | None = None
         row = lease.member.row
         timeouts = row.timeouts
         self._quiet = 0.0
@@ -134,13 +139,34 @@ class Inline:
                     self._hand_over(partial(self._answer, Chunk.repeated(shape, count, data)))
                     return
                 exchange.chunks += count
-            elif (chunk := reader.feed(data)) is not None and not self._take(chunk):
-                return
-            elif reader.done:
-                self._end(None)
+                self._open_lane(shape)
+            elif not self._feed(reader, data):
                 return
         if reader.error is not None or begun.is_whole:
             self.cancel()
+
+    def _feed(self, reader: ChunkReader, data: bytes) -> bool:
+        """Tell what has to be looked at; False when that was the end of this way."""
+        if self._lane is not None:
+            self._lane.shape = None
+        chunk = reader.feed(data)
+        if chunk is not None and not self._take(chunk):
+            return False
+        if reader.done:
+            self._end(None)
+            return False
+        return True
+
+    def _open_lane(self, shape: Shape) -> None:
+        """Let what comes next pass by, as far as it is of the same shape."""
+        lane = self._lane
+        if lane is None:
+            lane = self._lane = self._client.lane(self.exchange)
+            if lane is None:
+                return
+            self._deadline.follow(lane)
+            self._begun.lend(lane)
+        lane.shape = shape
 
     def _take(self, chunk: Chunk) -> bool:
         """Tell one chunk; False when that was the end of this way."""
@@ -230,6 +256,8 @@ class Inline:
 
     def _hand_over(self, opening: Callable[[], Coroutine[Any, Any, Opening]]) -> None:
         self._is_over = True
+        if self._lane is not None:
+            self._lane.shape = None
         self._quiet = self._deadline.waited(self._wait if self.exchange.ttft is None else self._idle)
         self._deadline.moved()
         self._client.go_on(opening, quiet=self._quiet)

@@ -16,6 +16,7 @@ from llms.protocol.conform import Conform
 from llms.protocol.passing import Passing
 from llms.protocol.shape import Passable
 from llms.providers.base import Relay
+from llms.streaming.lane import Lane
 
 SILENT: Final = "the upstream sent nothing for {:g} s"
 
@@ -24,7 +25,7 @@ SILENT: Final = "the upstream sent nothing for {:g} s"
 class ShortCut:
     """Pass on what the provider offers, once there is a `sink`."""
 
-    __slots__ = ("_deadline", "_exchange", "_idle", "_shape", "conform", "sink")
+    __slots__ = ("_deadline", "_exchange", "_idle", "_lane", "_shape", "conform", "sink")
 
     def __init__(self, lease: Lease, conform: Conform, exchange: Exchange) -> None:
         """Take what the generators of the answer note a chunk in."""
@@ -35,11 +36,24 @@ class ShortCut:
         self._shape: Passable | None = None
         self.sink: Callable[[bytes], bool] | None = None
         """Writes to the client at once; False when it would have to wait."""
+        self._lane: Lane | None = None
+
+    @property
+    def lane(self) -> Lane | None:
+        """Return the way to the client for reads that need no parser; None where there is none."""
+        return self._lane
+
+    @lane.setter
+    def lane(self, lane: Lane | None) -> None:
+        self._lane = lane
+        self._deadline.follow(lane)
 
     def expect(self, shape: Passable | None) -> None:
         """Let events of a shape pass during the wait that begins, if nothing has to be looked at in them."""
         passes = shape is not None and self.sink is not None and self.conform.lets_pass(shape)
         self._shape = shape if passes else None
+        if self._lane is not None:
+            self._lane.shape = self._shape
 
     def take(self, data: bytes) -> bool:
         """Pass on what one read brought; tell whether it is gone."""

@@ -6,10 +6,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
 
 from llms.gateway.answer import Answer, Whole
+from llms.gateway.exchange import Exchange
 from llms.gateway.fleet import Fleet
 from llms.gateway.lease import Lease
 from llms.protocol.chat import Chunk
 from llms.routing.planner import Plan
+from llms.streaming.lane import Lane
 
 Opening = Answer | Whole
 """What an attempt comes to: a committed stream, or a whole answer."""
@@ -28,6 +30,10 @@ class Client(Protocol):
 
     def pass_on(self, data: bytes) -> bool:
         """Send events as they came; False, and nothing sent, where that would have to wait."""
+        ...
+
+    def lane(self, exchange: Exchange) -> Lane | None:
+        """Return a way for reads that need not even be parsed, counted in the exchange; None where there is none."""
         ...
 
     def end(self, chunk: Chunk) -> None:

@@ -16,6 +16,7 @@ from llms.protocol import json
 _PLAIN: Final = re.compile(rb"[ !#-\[\]-\xff]*")
 _SIMPLE: Final = re.compile(rb"[ !#-\[\]-\xff]*(?:\\[\"\\/bfnrt][ !#-\[\]-\xff]*)*")
 """Plain text, or what JSON's escapes of one letter are in; those of four digits may be half a character."""
+_ASCII: Final = re.compile(rb"[ !#-\[\]-\x7f]*(?:\\[\"\\/bfnrt][ !#-\[\]-\x7f]*)*")
 _FRAME: Final = b"data: "
 _END: Final = b"\n\n"
 _MARK: Final = b"~"
@@ -73,9 +74,14 @@ class Shape:
 
     def count(self, data: bytes) -> int:
         """Return how many events `data` is; 0 unless it is whole events of this shape and nothing else."""
-        if len(data) < self._length or not data.startswith(self._first) or not data.endswith(self._last):
+        first, last = self._first, self._last
+        if not data.startswith(first) or not data.endswith(last):
             return 0
-        texts = data[len(self._first) : -len(self._last)].split(self._between)
+        if _ASCII.fullmatch(data, len(first), len(data) - len(last)) is not None:
+            return 1
+        if len(data) < self._length:
+            return 0
+        texts = data[len(first) : -len(last)].split(self._between)
         # The blank keeps halves of neighbours apart, of characters and of escapes.
         joined = b" ".join(texts)
         return len(texts) if _SIMPLE.fullmatch(joined) and (joined.isascii() or _is_utf8(joined)) else 0

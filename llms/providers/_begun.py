@@ -13,6 +13,7 @@ from llms.protocol.stream import ChunkReader
 from llms.providers._abilities import Asking
 from llms.providers._connection import Connection
 from llms.providers._http import SETTLE_SECONDS, Endpoint
+from llms.providers.base import Lane
 from llms.providers.beginning import Standing
 
 _PLAIN_CODINGS: Final = ("", "identity")
@@ -109,6 +110,10 @@ class BegunChat:
         if data:
             connection.drop()
         return data
+
+    def lend(self, lane: Lane) -> None:
+        """Let reads of the stream go past everybody, as far as `lane` takes them."""
+        self._connection.lend(lane)
 
     def take_over(self) -> Connection:
         """Return the connection to whoever waits for the rest."""

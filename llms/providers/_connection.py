@@ -16,6 +16,7 @@ import httptools
 from llms.providers._answer_parts import HEAD_LIMIT, AnswerParts
 from llms.providers._breaks import BrokenAnswer, NoAnswer, NotHttp, Stray
 from llms.providers._tls import is_ended
+from llms.providers.base import Lane, Relay
 
 _BUFFER_HIGH: Final = 256 * 1024
 _REFUSAL: Final = 300
@@ -26,10 +27,12 @@ class Connection(AnswerParts, asyncio.Protocol):
     """Carry one exchange at a time; `reusable` tells the pool that it may carry another."""
 
     __slots__ = (
+        "_at_border",
         "_failure",
         "_fruitless",
         "_full",
         "_gone",
+        "_lane",
         "_listener",
         "_look",
         "_loop",
@@ -57,6 +60,9 @@ class Connection(AnswerParts, asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._take: Callable[[bytes], bool] | None = None
         self._listener: Callable[[], None] | None = None
+        self._lane: Lane | None = None
+        self._at_border = False
+        """The parser stands where a chunk of the body may start, and holds nothing."""
         self.transport: asyncio.Transport | None = None
         self._look: select.poll | None = None
         """Sees what the socket holds; made when somebody first asks."""
@@ -104,15 +110,16 @@ class Connection(AnswerParts, asyncio.Protocol):
         self._fruitless = 0
         return transport
 
-    async def read(self, take: Callable[[bytes], bool] | None = None) -> bytes:
+    async def read(self, relay: Relay | None = None) -> bytes:
         """Return what has arrived of the body, waiting for something; b"" at its end.
 
-        What arrives while this waits is offered to `take`; nobody is woken for what it takes.
+        What arrives while this waits is offered to `relay`; nobody is woken for what it takes.
         """
         while not self._body:
             if self._complete:
                 return b""
-            self._take = take
+            if relay is not None:
+                self._take, self._lane = relay.take, relay.lane
             await self._wait()
         data = self.arrived
         self.drop()
@@ -134,6 +141,11 @@ class Connection(AnswerParts, asyncio.Protocol):
     def listen(self, listener: Callable[[], None] | None) -> None:
         """Have `listener` called, instead of waking a waiter, whenever something has changed."""
         self._listener = listener
+        self._lane = None
+
+    def lend(self, lane: Lane) -> None:
+        """Let reads that are whole chunks go past parser and listener, as far as `lane` takes them."""
+        self._lane = lane
 
     @property
     def ended(self) -> bool:
@@ -192,12 +204,13 @@ class Connection(AnswerParts, asyncio.Protocol):
         try:
             await self._waiter
         finally:
-            self._waiter = self._take = None
+            self._waiter = self._take = self._lane = None
 
     def _wake(self) -> None:
         if self._listener is not None:
             self._listener()
         elif self._waiter is not None and not self._waiter.done():
+            self._lane = None  # what comes next must not overtake what the waiter will find
             self._waiter.set_result(None)
 
     # -- asyncio.Protocol --------------------------------------------------------------------------------
@@ -208,6 +221,9 @@ class Connection(AnswerParts, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse; bytes that nobody asked for end the connection."""
+        # The parser is the same before and after whole chunks, so that it need not see them.
+        if self._at_border and self._lane is not None and self._lane.take(data):
+            return
         if self._complete:
             self._failure = NotHttp("unexpected bytes")
             self.abort()
@@ -221,6 +237,8 @@ class Connection(AnswerParts, asyncio.Protocol):
             begun = self.status or self._fruitless or data.startswith(b"HTTP/")
             self._fail((NotHttp if begun else Stray)(str(failure.__context__ or failure)))
         self._fruitless = self._fruitless + len(data) if before == (self.status, self._size) else 0
+        # What follows the last piece of the body is framing: its CRLF alone, as no line of a framing is empty.
+        self._at_border = self._size > before[1] and data[-4:] == b"\n\n\r\n" and data.endswith(self._body[-1], 0, -2)
         if self._fruitless > HEAD_LIMIT:
             self._fail(NotHttp("a head without an end"))
         if self._take is not None and self._body and self._is_taken(self._take):

@@ -28,7 +28,7 @@ from llms.providers._inflate import Inflate
 from llms.providers._origin import PORTS, origin_of
 from llms.providers._pool import Pool
 from llms.providers._tls import NoWay, handshake_failed, untrusted
-from llms.providers.base import ProviderSettings, Resources
+from llms.providers.base import ProviderSettings, Relay, Resources
 
 _ERROR_BODY_LIMIT = 64 * 1024
 _PIECE_LIMIT = 16 * 2**20
@@ -68,9 +68,9 @@ class Response:
         """Return what reads the next bytes and raises BROKEN: `read` without the price of a second coroutine."""
         return self._connection.read if self._inflate is None else self._read_inflated
 
-    def offering(self, take: Callable[[bytes], bool]) -> Callable[[], Awaitable[bytes]]:
-        """Return a `reader` that offers what it waits for to `take` first, as it arrives."""
-        return partial(self._connection.read, take) if self._inflate is None else self._read_inflated
+    def offering(self, relay: Relay) -> Callable[[], Awaitable[bytes]]:
+        """Return a `reader` that offers what it waits for to `relay` first, as it arrives."""
+        return partial(self._connection.read, relay) if self._inflate is None else self._read_inflated
 
     def broken(self, failure: Exception) -> LlmsError:
         """Return our error for what `reader` raised."""

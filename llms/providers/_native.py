@@ -80,7 +80,7 @@ class NativeRelay:
                 return
             if not stream:
                 raise UpstreamProtocolError(f"{self._settings.name}: the upstream streams though it was not asked to")
-            read = response.reader if relay is None else response.offering(relay.take)
+            read = response.reader if relay is None else response.offering(relay)
             while not reader.done:
                 if relay is not None:
                     relay.expect(reader.steady)

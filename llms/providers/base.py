@@ -28,6 +28,7 @@ __all__ = [
     "Chunk",
     "EmbeddingRequest",
     "Embeddings",
+    "Lane",
     "ModelInfo",
     "ModelState",
     "NeedsBytes",
@@ -100,8 +101,21 @@ class SupportsEmbeddings(Protocol):
         ...
 
 
+class Lane(Protocol):
+    """Where reads of a stream go that need not even be parsed."""
+
+    def take(self, data: bytes, /) -> bool:
+        """Pass on one whole HTTP chunk, as it was read; False, and nothing done, for anything else."""
+        ...
+
+
 class Relay(Protocol):
     """Where bytes of a stream go that need not become chunks, past everybody who waits for the next chunk."""
+
+    @property
+    def lane(self) -> Lane | None:
+        """Return where reads may go before their framing is off; None where they cannot."""
+        ...
 
     def expect(self, shape: Passable | None) -> None:
         """Hear, before each wait, of which shape whole events may come that nobody has to see; None for nothing."""

@@ -7,7 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from llms.protocol.chat import ChatRequest, Chunk
 from llms.protocol.stream import ChunkReader
-from llms.providers.base import Relay
+from llms.providers.base import Lane, Relay
 
 Standing = Literal["waiting", "plain", "odd"]
 """How an answer stands that nobody waits for: its head is not there yet; it is what was asked for; or anything else,
@@ -47,6 +47,10 @@ class Begun(Protocol):
 
     def arrived(self) -> bytes:
         """Return what has arrived of a stream since the last call."""
+        ...
+
+    def lend(self, lane: Lane) -> None:
+        """Let reads of the stream go past everybody, as far as `lane` takes them."""
         ...
 
     def settle(self, then: Callable[[], None]) -> None:

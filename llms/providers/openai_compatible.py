@@ -165,7 +165,7 @@ class OpenAICompatible:
                 raise reader.error
             read = response.reader if stream else response.bounded(self._settings.max_answer)
             if relay is not None:
-                read = response.offering(relay.take)
+                read = response.offering(relay)
             while not reader.done:
                 if relay is not None:
                     relay.expect(reader.steady)

@@ -175,7 +175,10 @@ class Chat:
         events.heartbeat = answer.heartbeat
         await events.commit(routing_headers(answer.exchange))
         if answer.short_cut is not None and self._services.config.server.fast_path:
+            wire = None if answer.native else self._wire
             answer.short_cut.sink = events.pass_on if answer.native else _sink(self._wire, events)
+            if answer.native or wire is not None:
+                answer.short_cut.lane = events.lane(answer.exchange, wire)
         if answer.native:
             telling = Passed(telling)
         tell = telling.chunk

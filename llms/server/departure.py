@@ -36,8 +36,9 @@ class Departure:
     ) -> None:
         self._ticker.discard(self)
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> bool:
         """Look; what was not read of a client that left is nobody's any more."""
         transport, poll = self._transport, self._poll
         if transport is not None and poll is not None and not transport.is_closing() and poll.poll(0):
             transport.abort()
+        return True

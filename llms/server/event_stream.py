@@ -15,7 +15,9 @@ from llms.server.access import Access
 from llms.server.outlet import Outlet, ResponseOutlet
 from llms.server.plain_exchange import Asked, PlainExchange
 from llms.server.services import Services
+from llms.streaming.lane import Counting, Lane
 from llms.streaming.progress import Waiting
+from llms.streaming.ticker import SOON
 
 STREAM_HEADERS: Final = {
     "Content-Type": "text/event-stream",
@@ -37,6 +39,7 @@ class EventStream:
         "_beat",
         "_blocked",
         "_headers",
+        "_lane",
         "_last",
         "_outlet",
         "_ping",
@@ -69,6 +72,7 @@ class EventStream:
         self._ticker = services.gateway.ticker
         self._ticker.add(self)
         self._last = self._ticker.now - quiet
+        self._lane: Lane | None = None
         self._blocked = False
         self._backlog = 0
         self._beat: asyncio.Task[None] | None = None
@@ -89,6 +93,7 @@ class EventStream:
     async def commit(self, headers: Mapping[str, str] | None = None) -> None:
         """Prepare status and headers, unless a heartbeat sent them; the chunks begin."""
         self.waiting = None
+        self._ticker.add(self)  # the heartbeat may be another by now
         await self.settle()
         if not self._outlet.begun:
             await self._outlet.begin({**self._headers, **headers} if headers else self._headers)
@@ -121,6 +126,14 @@ class EventStream:
         transport.write(b"%x\r\n%b\r\n" % (len(data), data))
         return True
 
+    def lane(self, account: Counting, wire: Callable[[bytes], bytes] | None) -> Lane | None:
+        """Return the way on which the upstream's reads come here as they are, once the head is out."""
+        outlet = self._outlet
+        if outlet.transport is None or not outlet.chunked:
+            return None
+        self._lane = Lane(outlet.transport, account, ticker=self._ticker, wire=wire)
+        return self._lane
+
     async def done(self, data: bytes) -> None:
         """Send the last events, of a whole stream or of a broken one.
 
@@ -146,14 +159,19 @@ class EventStream:
         if self._beat is not None:
             self._beat.cancel()
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> bool:
         """Tell of progress, ping a client that heard nothing for long; cut one that takes nothing."""
         if self._blocked:
             self._watch_backlog(now)
         elif self.waiting is not None and (event := self.waiting.event()) is not None:
             self._speak(event, now)
         elif self.heartbeat and now - self._last >= self.heartbeat:
-            self._speak(self._ping, now)
+            if self._lane is not None and now - self._lane.at < self.heartbeat:
+                self._last = self._lane.at
+            else:
+                self._speak(self._ping, now)
+        is_due_soon = bool(self.heartbeat) and self._last + self.heartbeat - now < SOON
+        return is_due_soon or self._blocked or self.waiting is not None
 
     def _watch_backlog(self, now: float) -> None:
         transport = self._outlet.transport

@@ -8,6 +8,7 @@ from typing import Any, final
 
 from llms.gateway import Whole
 from llms.gateway.at_once import begin
+from llms.gateway.exchange import Exchange
 from llms.gateway.inline import Inline
 from llms.gateway.started import Opening
 from llms.protocol.chat import ChatRequest, Chunk
@@ -17,6 +18,7 @@ from llms.server.event_stream import STREAM_HEADERS
 from llms.server.plain_exchange import PlainExchange, head
 from llms.server.routing_headers import routing_headers
 from llms.server.services import Services
+from llms.streaming.lane import Lane
 
 
 @final
@@ -110,6 +112,13 @@ class InlineChat:
             data = self._wire(data)
         exchange.send_now(b"%x\r\n%b\r\n" % (len(data), data))
         return True
+
+    def lane(self, exchange: Exchange) -> Lane | None:
+        """Return the way from the upstream's read into the client's transport."""
+        transport = self._exchange.transport
+        if transport is None or self._wire is None:
+            return None
+        return Lane(transport, exchange, ticker=self._services.gateway.ticker, wire=self._wire)
 
     def end(self, chunk: Chunk) -> None:
         """Send the end of a whole stream."""

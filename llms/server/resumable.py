@@ -196,6 +196,7 @@ class _Teller:
         self._waiting = waiting
         self._session = session
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> bool:
         if (event := self._waiting.event()) is not None:
             self._session.append(event)
+        return True

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any, Final, final
 
 from llms.protocol.errors import LlmsError, UpstreamError, UpstreamTimeout
-from llms.streaming.ticker import PERIOD, Ticker
+from llms.streaming.lane import Lane
+from llms.streaming.ticker import PERIOD, SOON, Ticker
 
 _NEVER: Final = float("inf")
+_AT_ONCE: Final = 0.001
 _OVERALL: Final = "the request took longer than its total of {:g} s"
 
 
@@ -17,7 +19,19 @@ _OVERALL: Final = "the request took longer than its total of {:g} s"
 class Deadline:
     """Cancel the task that waits for an upstream when the wait is due, and tell that from any other cancellation."""
 
-    __slots__ = ("_armed", "_call", "_due", "_expired", "_limit", "_seconds", "_task", "_ticker", "_total", "_what")
+    __slots__ = (
+        "_armed",
+        "_call",
+        "_due",
+        "_expired",
+        "_lane",
+        "_limit",
+        "_seconds",
+        "_task",
+        "_ticker",
+        "_total",
+        "_what",
+    )
 
     def __init__(self, ticker: Ticker, *, total: float) -> None:
         """Bound the sum of all waits by `total` seconds from now; 0 means no bound."""
@@ -33,6 +47,7 @@ class Deadline:
         self._expired = False
         self._task: asyncio.Task[Any] | None = None
         self._call: Callable[[], None] | None = None
+        self._lane: Lane | None = None
 
     def arm(self, seconds: float, what: str, *, of: float = 0.0) -> None:
         """Start a wait of at most `seconds` (0: only the total counts) in the current task.
@@ -49,6 +64,8 @@ class Deadline:
             self._armed = self._ticker.now
             self._what = _OVERALL
             self._seconds = self._total
+        if self._due - self._ticker.now < SOON:
+            self._ticker.add(self)
         if self._task is None and self._call is None:
             self._task = asyncio.current_task(self._ticker.loop)
 
@@ -59,6 +76,7 @@ class Deadline:
     def close(self) -> None:
         """Watch no more."""
         self._due = _NEVER
+        self._lane = None
         self._task = None
         self._call = None
         self._ticker.discard(self)
@@ -67,9 +85,15 @@ class Deadline:
         """Call this when a wait is due, instead of cancelling a task."""
         self._call = due
 
+    def follow(self, lane: Lane | None) -> None:
+        """Have waits begin anew with whatever passes there."""
+        self._lane = lane
+
     def waited(self, seconds: float) -> float:
         """Return how much is over of the `seconds` that the wait under way has."""
         began = self._armed if self._due == self._limit else self._due - seconds - PERIOD
+        if self._lane is not None:
+            began = max(began, self._lane.at)
         return max(0.0, self._ticker.now - began)
 
     def moved(self) -> None:
@@ -96,13 +120,25 @@ class Deadline:
         """Return the seconds left of the total."""
         return max(0.0, self._limit - self._ticker.now)
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> bool:
         """Cancel the wait when it is due."""
-        if now < self._due:
-            return
+        if now >= self._due and not self._is_put_off(now):
+            self._expire()
+        return self._due - now < SOON
+
+    def _expire(self) -> None:
         if self._call is not None:
             self._call()
         elif self._task is not None:
             self._due = _NEVER
             self._expired = True
             self._task.cancel()
+
+    def _is_put_off(self, now: float) -> bool:
+        """Go on with the wait where something has passed since it began."""
+        if self._lane is None or self._due >= self._limit:
+            return False
+        left = self._lane.at + self._seconds + PERIOD - now
+        if left > 0:
+            self.arm(max(_AT_ONCE, left - PERIOD), self._what, of=self._seconds)
+        return left > 0

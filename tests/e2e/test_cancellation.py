@@ -53,7 +53,7 @@ async def test_a_stream_that_nobody_takes_is_stopped_at_the_upstream(leave: Call
             await client.send(chat())
             seen = await upstream.arrived()
             async with asyncio.timeout(10):
-                while not any(getattr(each, "_blocked", False) for each in proxy.engine.gateway.ticker._members):
+                while not any(getattr(each, "_blocked", False) for each in proxy.engine.gateway.ticker.members):
                     await asyncio.sleep(0.01)
             leave(client)
             await seen.gone(20.0)

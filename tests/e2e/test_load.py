@@ -84,7 +84,7 @@ async def nothing_is_left(proxy: Proxy, tasks: int, *, idle: int) -> None:
     assert len(engine.pool._open) <= idle
     assert sum(map(len, engine.pool._idle.values())) == len(engine.pool._open)
     await asyncio.sleep(0.25)
-    assert not engine.gateway.ticker._members, "something is still watched"
+    assert not engine.gateway.ticker.members, "something is still watched"
     assert engine.gateway.ticker._timer is None
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from llms.gateway.answer import Whole
 from llms.gateway.at_once import begin
+from llms.gateway.exchange import Exchange
 from llms.gateway.inline import Inline
 from llms.gateway.started import Opening
 from llms.protocol.chat import Chunk
@@ -52,6 +53,9 @@ class Told:
         self.chunks.append(data)
         return True
 
+    def lane(self, exchange: Exchange) -> None:
+        return None
+
     def end(self, chunk: Chunk) -> None:
         self.tell(chunk)
 
@@ -79,7 +83,7 @@ def started(proxy: Proxy, client: Told, model: str = "m", *, stream: bool = True
 def assert_nothing_left(proxy: Proxy) -> None:
     gateway = proxy.engine.gateway
     assert not gateway.live
-    assert not gateway.ticker._members
+    assert not gateway.ticker.members
     assert all(member.running == 0 for member in gateway.fleet.members.values())
     assert gateway.fleet.members["one"].slots.take()
     gateway.fleet.members["one"].slots.release(None)

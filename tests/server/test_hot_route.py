@@ -68,7 +68,7 @@ class Hot:
         gateway, running = self.proxy.engine.gateway, self.proxy.engine.services.running
         [*members] = gateway.fleet.members.values()
         async with asyncio.timeout(5):
-            while gateway.live or len(running) or gateway.ticker._members:
+            while gateway.live or len(running) or gateway.ticker.members:
                 await asyncio.sleep(0.005)
         for member in members:
             assert member.running == 0

@@ -8,6 +8,7 @@ import pytest
 
 from llms.protocol.errors import UpstreamTimeout
 from llms.streaming.deadline import Deadline
+from llms.streaming.lane import Lane
 from llms.streaming.ticker import Ticker
 
 
@@ -18,10 +19,11 @@ class Member:
         self.fails = fails
         self.ticked = asyncio.Event()
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> bool:
         self.ticked.set()
         if self.fails:
             raise RuntimeError("a member that fails")
+        return True
 
 
 async def test_a_member_that_fails_does_not_stop_the_time_of_others() -> None:
@@ -83,3 +85,87 @@ async def test_the_total_counts_over_all_waits() -> None:
         await wait_often(deadline)
     assert isinstance(deadline.caught("up"), UpstreamTimeout)
     deadline.close()
+
+
+class Silent:
+    """Have nothing to do for long, and note at which ticks that is looked at."""
+
+    looks = 0
+
+    def tick(self, now: float) -> bool:
+        self.looks += 1
+        return False
+
+
+async def test_those_with_nothing_to_do_soon_look_once_in_ten_ticks() -> None:
+    ticker, often = Ticker(), Member()
+    silent = [Silent() for _ in range(50)]
+    for member in (often, *silent):
+        ticker.add(member)
+    ticks = 0
+    while ticks < 21:
+        await often.ticked.wait()
+        often.ticked.clear()
+        ticks += 1
+    assert {member.looks for member in silent} <= {2, 3, 4}
+    for member in (often, *silent):
+        ticker.discard(member)
+    assert not ticker.members
+
+
+async def test_a_short_wait_after_a_long_one_is_noticed_in_time() -> None:
+    ticker = Ticker()
+    deadline = Deadline(ticker, total=0)
+    deadline.arm(60, "too late")
+    while deadline in ticker._soon:
+        await asyncio.sleep(0.05)
+    deadline.arm(0.05, "too late")
+    assert deadline in ticker._soon
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.sleep(60)
+    assert deadline.caught("up") is not None
+    deadline.close()
+
+
+async def test_what_passes_on_a_lane_puts_a_wait_off() -> None:
+    ticker = Ticker()
+    deadline = Deadline(ticker, total=0)
+    lane = Lane(asyncio.Transport(), Exchange(), ticker=ticker)
+    deadline.follow(lane)
+    deadline.arm(0.3, "nothing for {:g} s")
+    for _ in range(8):
+        await asyncio.sleep(0.1)
+        lane.at = ticker.now
+    assert deadline.waited(0.3) < 0.25
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.sleep(60)
+    error = deadline.caught("up")
+    assert error is not None
+    assert error.message == "up: nothing for 0.3 s"
+    deadline.close()
+
+
+async def test_a_lane_does_not_put_off_the_total() -> None:
+    ticker = Ticker()
+    deadline = Deadline(ticker, total=0.4)
+    lane = Lane(asyncio.Transport(), Exchange(), ticker=ticker)
+    deadline.follow(lane)
+    deadline.arm(0.2, "nothing for {:g} s")
+
+    async def pass_on() -> None:
+        for _ in range(200):
+            await asyncio.sleep(0.02)
+            lane.at = ticker.now
+
+    with pytest.raises(asyncio.CancelledError):
+        await pass_on()
+    error = deadline.caught("up")
+    assert error is not None
+    assert "total of 0.4 s" in error.message
+    deadline.close()
+
+
+class Exchange:
+    """Count nothing."""
+
+    chunks = 0
