@@ -46,7 +46,7 @@ class Case:
     clients: tuple[tuple[Step, ...], ...]
     upstream: tuple[Script, ...]
     warm: bool = False
-    """The proxy has a connection to the upstream already: then what is plain is answered inline."""
+    """The proxy has a connection to the upstream already."""
 
 
 class Outcome(NamedTuple):
