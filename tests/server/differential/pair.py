@@ -61,7 +61,10 @@ class Outcome(NamedTuple):
     """What the event loop had to say: exceptions that nobody took."""
 
     def without_leaving(self) -> Outcome:
-        """Leave out who went first on the upstream's connections."""
+        """Leave out who went first on the upstream's connections.
+
+        One path may be through with an answer a turn before the upstream has said all of it.
+        """
         return self._replace(upstream=[sent._replace(left=False) for sent in self.upstream])
 
 

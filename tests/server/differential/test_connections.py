@@ -98,7 +98,7 @@ PIPELINED: Mapping[str, tuple[tuple[Step, ...], tuple[Script, ...]]] = {
 def test_requests_on_one_connection(name: str, play: Play) -> None:
     steps, scripts = PIPELINED[name]
     fast, slow = play(Case((steps,), scripts))
-    assert fast == slow
+    assert fast.without_leaving() == slow.without_leaving()
     assert not fast.complaints
 
 
