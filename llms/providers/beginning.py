@@ -15,7 +15,7 @@ no connection, a refusal or a failure, for which somebody has to wait after all.
 
 
 class Begun(Protocol):
-    """A chat that has been sent, or is once its connection is there, and whose answer is read in the calls that bring it."""
+    """A chat that has been sent, or will be when its connection is there; its answer is read in the calls that bring it."""
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Have `listener` called, synchronously, whenever something has changed."""
@@ -63,7 +63,7 @@ class SupportsBegin(Protocol):
     """A provider that can send a plain chat without anybody who waits for it."""
 
     def begin(self, request: ChatRequest, *, stream: bool) -> Begun | None:
-        """Send a request, now or as soon as there is a connection; None, and nothing done, where more has to be done."""
+        """Send a request, now or once there is a connection; None, and nothing done, where more has to be done."""
         ...
 
     def resume(
