@@ -71,8 +71,8 @@ PIPELINED: Mapping[str, tuple[tuple[Step, ...], tuple[Script, ...]]] = {
     "blank lines between": ((ONE + b"\r\n\r\n" + TWO + PROBE,), (GOOD, whole())),
     "dialects in turn": ((ONE + post(message(), path=b"/v1/messages") + THREE + PROBE,), (GOOD,)),
     "the upstream's connection ends between": (
-        (ONE, Answered(1), TWO, Answered(2), PROBE),
-        ((*GOOD, How.CLOSE), whole()),
+        (ONE, Answered(1), Hear("closed"), TWO, Answered(2), PROBE),
+        ((*GOOD, How.CLOSE, Say("closed")), whole()),
     ),
     "the upstream's kept connection is stale": (
         (ONE, Answered(1), TWO, Answered(2), PROBE),
