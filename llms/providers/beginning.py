@@ -15,7 +15,7 @@ no connection, a refusal or a failure, for which somebody has to wait after all.
 
 
 class Begun(Protocol):
-    """A chat that has been sent, or will be when its connection is there; its answer is read in the calls that bring it."""
+    """A chat that was sent, or is once its connection is there; its answer is read in the calls that bring it."""
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Have `listener` called, synchronously, whenever something has changed."""

@@ -16,6 +16,7 @@ from aiohttp.tcp_helpers import tcp_keepalive
 from llms.server.hot_route import HotRoute
 from llms.server.plain_exchange import PlainExchange
 from llms.server.plain_head import PlainHead
+from llms.server.plain_upload import PlainUpload
 from llms.server.protocol import HEAD_SECONDS, Connection, leave_soon
 
 _UPLOAD_SECONDS: Final = 1.0
@@ -43,7 +44,6 @@ class HotConnection(BaseProtocol):
         "_make",
         "_open",
         "_upload",
-        "_upload_timer",
     )
 
     def __init__(
@@ -72,9 +72,7 @@ class HotConnection(BaseProtocol):
         """What comes next is the start of a request, as far as can be told."""
         self._exchange: PlainExchange | None = None
         """The plain request under way."""
-        self._upload: _Upload | None = None
-        """A plain request of which not all is here."""
-        self._upload_timer: asyncio.TimerHandle | None = None
+        self._upload: PlainUpload | None = None
         self._held: list[bytes] = []
         """What came after the request under way, read by read."""
         self._held_size = 0
@@ -93,10 +91,9 @@ class HotConnection(BaseProtocol):
         if self._exchange is not None or self._held:
             self._hold(data)
         elif self._upload is not None:
-            self._upload.pieces.append(data)
-            self._upload.missing -= len(data)
+            self._upload.add(data)
             if not self._upload.missing:
-                self._uploaded(self._upload)
+                self._begin(self._upload.head, self._upload.body())
             elif self._upload.missing < 0:
                 self._give_up_upload()
         elif not (self._at_start and self._takes(data)):
@@ -141,32 +138,27 @@ class HotConnection(BaseProtocol):
             self._at_start = False
             return False  # whoever is refused hears it before the body is sent
         else:
-            self._upload = _Upload(head, size, [data], missing)
-            self._upload_timer = self._loop.call_later(_UPLOAD_SECONDS, self._give_up_upload)
+            timer = self._loop.call_later(_UPLOAD_SECONDS, self._give_up_upload)
+            self._upload = PlainUpload(head, size, data, missing, timer)
             self._begins()
         return True
 
-    def _uploaded(self, upload: _Upload) -> None:
-        self._forget_upload()
-        first, *others = upload.pieces
-        self._begin(upload.head, b"".join((memoryview(first)[upload.size :], *others)))
-
     def _give_up_upload(self) -> None:
         """Leave a slow body, or one that something follows, to aiohttp."""
-        upload = self._upload
-        self._forget_upload()
+        upload = self._end_upload()
         if upload is not None:
             self._at_start = False
             for piece in upload.pieces:
                 self._leave_to_aiohttp(piece)
 
-    def _forget_upload(self) -> None:
-        self._upload = None
-        if self._upload_timer is not None:
-            self._upload_timer.cancel()
-            self._upload_timer = None
+    def _end_upload(self) -> PlainUpload | None:
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            upload.end()
+        return upload
 
     def _begin(self, head: PlainHead, body: bytes) -> None:
+        self._end_upload()
         self._begins()
         exchange = self._exchange = PlainExchange(self, head, body)
         if not self._hot.begin(exchange):
@@ -286,8 +278,9 @@ class HotConnection(BaseProtocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the request under way: its client has left."""
         self._open.discard(self)
+        self._closes = True
         self._stop_timers()
-        self._forget_upload()
+        self._end_upload()
         if self._exchange is not None:
             self._exchange.left()
             self._exchange = None
@@ -295,18 +288,3 @@ class HotConnection(BaseProtocol):
         if self._aiohttp is not None:
             self._aiohttp.connection_lost(exc)
             self._aiohttp = None
-
-
-@final
-class _Upload:
-    """The start of a plain request."""
-
-    __slots__ = ("head", "missing", "pieces", "size")
-
-    def __init__(self, head: PlainHead, size: int, pieces: list[bytes], missing: int) -> None:
-        self.head = head
-        self.size = size
-        """Bytes of the head."""
-        self.pieces = pieces
-        self.missing = missing
-        """Bytes that are still to come."""

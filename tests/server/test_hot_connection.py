@@ -151,6 +151,27 @@ async def test_a_client_that_leaves_is_left_both_ways() -> None:
             await upstream.chats[-1].gone()
 
 
+async def test_what_was_held_for_a_client_that_left_is_not_begun(made: list[Connection]) -> None:
+    async with FakeUpstream() as upstream, serving(one_upstream(upstream, more=FAST)) as proxy:
+        client = await client_of_both(proxy, upstream)
+        upstream.script(answer(ROLE, *SAYS, stall()))
+        for _ in range(2):
+            await client.send(chat())
+        await client.until(b"w3 ")
+        running = proxy.engine.services.running
+        [inline] = running._inline
+        connection = inline._client._exchange._connection  # type: ignore[attr-defined]
+        async with asyncio.timeout(5):
+            while not connection._held:
+                await asyncio.sleep(0)
+        client.reset()
+        await upstream.chats[-1].gone()
+        chats = len(upstream.chats)
+        connection._take_up()  # as the end of the answer may have asked for in the turn before
+        assert len(running) == 0
+        assert len(upstream.chats) == chats
+
+
 async def test_what_follows_an_answer_that_is_taken_slowly_is_answered(made: list[Connection]) -> None:
     text = "x" * 16 * 2**20
     async with FakeUpstream() as upstream, serving(one_upstream(upstream, more=FAST)) as proxy:
