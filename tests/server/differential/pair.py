@@ -60,6 +60,10 @@ class Outcome(NamedTuple):
     complaints: list[str]
     """What the event loop had to say: exceptions that nobody took."""
 
+    def without_connections(self) -> Outcome:
+        """Leave out on which of the upstream's connections a request went: a new one where the last was cut."""
+        return self._replace(upstream=[Sent(b"".join(sent.data for sent in self.upstream), left=False)])
+
     def without_leaving(self) -> Outcome:
         """Leave out who went first on the upstream's connections.
 
