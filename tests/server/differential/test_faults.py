@@ -232,10 +232,14 @@ QUIET: Sequence[tuple[str, Script]] = [
 @pytest.mark.parametrize(("where", "script"), QUIET, ids=[where for where, _ in QUIET])
 def test_clients_that_leave(where: str, script: Script, how: How, play: Play) -> None:
     word = "silent" if Say("silent") in script else "request 1"
-    # Behind the end of an answer it is a matter of turns whether a client has it already.
+    # Behind the end of a chat it is a matter of turns whether its client has it already.
     until = Answered(1) if where == "behind DONE" else Hear(word)
-    for asked in (post(body()), post(body(stream=False)), post(message(), path=b"/v1/messages")):
-        fast, slow = play(Case(((asked, until, how),), (script,)))
+    for steps in (
+        (post(body()), until, how),
+        (post(body(stream=False)), until, how),
+        (post(message(), path=b"/v1/messages"), Hear(word), how),
+    ):
+        fast, slow = play(Case((steps,), (script,)))
         assert fast == slow
         assert [sent.left for sent in fast.upstream] == [True]
 
