@@ -19,7 +19,6 @@ from llms.streaming.progress import with_progress
 
 _BREAKS: Final = (UpstreamTruncated, UpstreamTimeout, UpstreamProtocolError)
 """How a stream ends when the upstream tells of nothing."""
-_AT_ONCE: Final = 0.001
 
 
 class Whole(NamedTuple):
@@ -128,7 +127,7 @@ class Answer:
             if not self._first.final:
                 exchange.chunks += self._first.count
                 yield self._first
-                arm(max(_AT_ONCE, idle - self._quiet) if idle else idle, SILENT, of=idle)
+                deadline.go_on(idle, SILENT, waited=self._quiet)
                 async for chunk in source:
                     disarm()
                     exchange.skipped += chunk.skipped

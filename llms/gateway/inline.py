@@ -132,9 +132,9 @@ class Inline:
         data = begun.arrived()
         assert reader is not None
         if data:
-            self._deadline.arm(self._idle, SILENT)
             shape = reader.steady
             if shape is not None and self._conform.lets_pass(shape) and (count := shape.count(data)):
+                self._deadline.arm(self._idle, SILENT)
                 if not self._client.pass_on(data):
                     self._hand_over(partial(self._answer, Chunk.repeated(shape, count, data)))
                     return
@@ -176,6 +176,8 @@ class Inline:
         if exchange.ttft is None and seen is not None:
             self._commit()
             exchange.window = "streaming"
+        if exchange.ttft is not None:  # until then the wait is for the first chunk, whatever else comes
+            self._deadline.arm(self._idle, SILENT)
         if chunk.final:
             self._end(seen)
             return False

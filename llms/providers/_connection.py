@@ -20,6 +20,7 @@ from llms.providers.base import Lane, Relay
 
 _BUFFER_HIGH: Final = 256 * 1024
 _REFUSAL: Final = 300
+_NEVER: Final = float("inf")
 
 
 @final
@@ -66,7 +67,7 @@ class Connection(AnswerParts, asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self._look: select.poll | None = None
         """Sees what the socket holds; made when somebody first asks."""
-        self.idle_since = 0.0
+        self.idle_since = _NEVER
 
     # -- the exchange ------------------------------------------------------------------------------------
 
@@ -189,6 +190,11 @@ class Connection(AnswerParts, asyncio.Protocol):
             self._look = select.poll()
             self._look.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
         return not self._look.poll(0)
+
+    @property
+    def is_kept(self) -> bool:
+        """Tell whether it carried an exchange before this one, and was idle since."""
+        return self.idle_since != _NEVER
 
     def abort(self) -> None:
         """Cut the connection at once."""

@@ -183,14 +183,14 @@ class Endpoint:
         """
         request = b"%bContent-Length: %d\r\n\r\n" % (head, len(body)) if body else head + b"\r\n"
         connection = sent or self.pool.take(self.origin)
-        if connection is not None:
-            try:
-                return await self._exchange(connection, b"" if sent else request, body)
-            except (NoAnswer, Stray) as stale:
-                let_go(stale)
-            except (BrokenAnswer, NotHttp) as failure:
-                raise self.failure(failure) from None
         try:
+            if connection is not None:
+                try:
+                    return await self._exchange(connection, b"" if sent else request, body)
+                except (NoAnswer, Stray) as stale:
+                    if not connection.is_kept:
+                        raise
+                    let_go(stale)
             return await self._exchange(await self.connect(), request, body)
         except (BrokenAnswer, NotHttp) as failure:
             raise self.failure(failure) from None
@@ -263,6 +263,15 @@ class Endpoint:
                 return await self.pool.connect(self.origin)
         except (OSError, UnicodeError) as failure:
             raise self.failure(failure) from None
+
+    async def dial(self, request: bytes, body: bytes) -> Connection:
+        """Open a new connection and send a request on it, its head being whole; raise an LlmsError."""
+        connection = await self.connect()
+        try:
+            connection.send(request, body)
+        except NoAnswer as failure:
+            raise self.failure(failure) from None
+        return connection
 
     async def _exchange(self, connection: Connection, request: bytes, body: bytes) -> Response:
         try:

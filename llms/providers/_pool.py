@@ -14,6 +14,7 @@ from aiohappyeyeballs import start_connection
 from llms.providers._connection import Connection
 from llms.providers._names import Names
 from llms.providers._tls import Contexts
+from llms.tasks import Tasks
 
 if TYPE_CHECKING:
     from llms.proxies import Proxy
@@ -50,6 +51,8 @@ class Pool:
         self._timer: asyncio.TimerHandle | None = None
         """Runs while there are idle connections."""
         self._contexts = Contexts()
+        self.tasks = Tasks()
+        """Those that open connections for somebody who does not wait."""
 
     def take(self, origin: Origin) -> Connection | None:
         """Return an idle connection to an origin, if there is one that is not too old."""
@@ -102,6 +105,7 @@ class Pool:
 
     async def close(self) -> None:
         """Cut every connection."""
+        await self.tasks.close()
         for connection in list(self._open):
             connection.abort()
         self._idle.clear()

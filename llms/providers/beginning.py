@@ -11,11 +11,11 @@ from llms.providers.base import Lane, Relay
 
 Standing = Literal["waiting", "plain", "odd"]
 """How an answer stands that nobody waits for: its head is not there yet; it is what was asked for; or anything else,
-a refusal or a failure, for which somebody has to wait after all."""
+no connection, a refusal or a failure, for which somebody has to wait after all."""
 
 
 class Begun(Protocol):
-    """A chat that has been sent, and whose answer is read in the calls that bring it."""
+    """A chat that was sent, or is once its connection is there; its answer is read in the calls that bring it."""
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Have `listener` called, synchronously, whenever something has changed."""
@@ -64,10 +64,10 @@ class Begun(Protocol):
 
 @runtime_checkable
 class SupportsBegin(Protocol):
-    """A provider that can send a plain chat at once, without waiting for anything."""
+    """A provider that can send a plain chat without anybody who waits for it."""
 
     def begin(self, request: ChatRequest, *, stream: bool) -> Begun | None:
-        """Send a request; None, and nothing done, where that would have to wait."""
+        """Send a request, now or once there is a connection; None, and nothing done, where more has to be done."""
         ...
 
     def resume(

@@ -126,21 +126,17 @@ class OpenAICompatible:
         return self._chat(request, stream=True, relay=relay)
 
     def begin(self, request: ChatRequest, *, stream: bool) -> BegunChat | None:
-        """Send a chat at once, on a connection that is kept; None where there is none, or more has to be done."""
+        """Send a chat at once, or have it sent on a new connection; None where more than that has to be done."""
         if request.original is not None:
             return None
         asking = self._abilities.asking(request.model, stream=stream)
-        connection = self._endpoint.pool.take(self._endpoint.origin) if asking.stream is stream else None
-        if connection is None:
+        if asking.stream is not stream:
             return None
-        try:
-            body = request.encode(stream=stream, ask_usage=asking.usage)
-            head = b"%bx-llms-hops: %d\r\nContent-Length: %d\r\n\r\n"
-            connection.send(head % (self._chat_head, request.hops + 1, len(body)), body)
-        except BaseException:
-            connection.abort()
-            raise
-        return BegunChat(connection, self._endpoint, asking=asking, stream=stream)
+        body = request.encode(stream=stream, ask_usage=asking.usage)
+        head = b"%bx-llms-hops: %d\r\nContent-Length: %d\r\n\r\n"
+        begun = BegunChat(self._endpoint, asking=asking, stream=stream)
+        begun.send(head % (self._chat_head, request.hops + 1, len(body)), body)
+        return begun
 
     def resume(
         self, request: ChatRequest, begun: Begun, *, stream: bool, relay: Relay | None = None
@@ -233,7 +229,7 @@ class OpenAICompatible:
         request = self._plainer.of(request)
         asking = self._abilities.asking(request.model, stream=stream) if begun is None else begun.asking
         first = asking
-        sent = None if begun is None else begun.take_over()
+        sent = None if begun is None else await begun.take_over()
         while True:
             body = request.encode(stream=asking.stream, ask_usage=asking.usage)
             response = await self._endpoint.send(head, body, sent=sent)

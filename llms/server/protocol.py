@@ -22,7 +22,7 @@ HEAD_SECONDS: Final = 15.0
 
 
 class Connection(RequestHandler):
-    """One client connection."""
+    """One client connection, or the part of one that requests take which are not plain."""
 
     __slots__ = (
         "_body",
@@ -68,11 +68,11 @@ class Connection(RequestHandler):
         if self._reading_paused:
             super().resume_reading(resume_parser)
 
-    def eof_received(self) -> None:
-        """Leave as the client does; what it does not take soon is dropped, else its request would wait for that."""
-        transport = self.transport
-        if transport is not None and transport.get_write_buffer_size():
-            self._loop.call_later(_LEAVING_SECONDS, transport.abort)
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether this waits for a request."""
+        waiter = self._waiter
+        return not (waiter is None or waiter.done() or self._messages or self._force_close or self._close)
 
     @property
     def _busy(self) -> bool:
@@ -135,6 +135,12 @@ class Connection(RequestHandler):
     def _cut(self) -> None:
         self._head_timer = None
         self.force_close()
+
+
+def leave_soon(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport | None) -> None:
+    """Have a client that has left take what was written for it, for a moment: its request would wait for that."""
+    if transport is not None and transport.get_write_buffer_size():
+        loop.call_later(_LEAVING_SECONDS, transport.abort)
 
 
 def _error(status: int, exc: BaseException | None) -> LlmsError:

@@ -69,6 +69,11 @@ class Deadline:
         if self._task is None and self._call is None:
             self._task = asyncio.current_task(self._ticker.loop)
 
+    def go_on(self, seconds: float, what: str, *, waited: float) -> None:
+        """Do as `arm` for a wait of which so much is over; it may be due at once."""
+        self.arm(max(-PERIOD, seconds - waited) or -PERIOD if seconds else 0.0, what, of=seconds)
+        self.tick(self._ticker.now)
+
     def disarm(self) -> None:
         """End the wait in time."""
         self._due = _NEVER

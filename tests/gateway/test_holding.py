@@ -86,6 +86,7 @@ async def until(reached: Callable[[], bool]) -> None:
 async def test_a_slot_is_given_back_once_though_closing_is_cancelled() -> None:
     async with FakeUpstream() as upstream, serving(one_upstream(upstream, row="limits: {concurrency: 1}")) as proxy:
         member = proxy.engine.gateway.fleet.members["up"]
+        member.begin = None
         for _ in range(3):
             provider = SlowToClose()
             member.provider = provider
@@ -135,7 +136,7 @@ async def test_a_provider_that_fails_to_close_harms_no_later_reload() -> None:
 async def test_a_provider_that_cancels_itself_is_an_error_of_the_upstream(stream: bool) -> None:
     async with FakeUpstream() as upstream, serving(one_upstream(upstream, row="retries: 0")) as proxy:
         member = proxy.engine.gateway.fleet.members["up"]
-        member.provider, member.relay = CancelsItself(), None
+        member.provider, member.relay, member.begin = CancelsItself(), None, None
         reply = await ask(proxy, chat(stream=stream))
         assert (reply.status, reply.error["code"]) == (502, "upstream_error")
         [ended] = await proxy.all_ended(1)

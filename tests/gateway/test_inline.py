@@ -89,17 +89,8 @@ def assert_nothing_left(proxy: Proxy) -> None:
     gateway.fleet.members["one"].slots.release(None)
 
 
-@pytest.mark.parametrize("model", ["m", "turns", "other", "none", "one/a"])
-async def test_without_a_connection_nothing_begins(model: str) -> None:
+async def test_nothing_begins_where_more_has_to_be_done() -> None:
     async with FakeUpstream() as upstream, serving(ROWS.format(url=upstream.url)) as proxy:
-        assert started(proxy, Told(), model) is None
-        assert_nothing_left(proxy)
-        assert not proxy.events
-
-
-async def test_nothing_begins_where_there_is_something_to_wait_for() -> None:
-    async with FakeUpstream() as upstream, serving(ROWS.format(url=upstream.url)) as proxy:
-        await ask(proxy, chat())
         slots = proxy.engine.gateway.fleet.members["one"].slots
         assert slots.take()
         assert started(proxy, Told()) is None
@@ -107,32 +98,32 @@ async def test_nothing_begins_where_there_is_something_to_wait_for() -> None:
         for model in ("other", "none"):
             assert started(proxy, Told(), model) is None
         assert_nothing_left(proxy)
-        assert len(upstream.chats) == 1
+        assert not proxy.events
+        assert not upstream.open_connections
 
 
 async def test_turns_are_taken_by_what_begins() -> None:
     async with FakeUpstream() as upstream, serving(ROWS.format(url=upstream.url)) as proxy:
-        await ask(proxy, chat())
         slots = proxy.engine.gateway.fleet.members["one"].slots
         assert slots.take()
         assert started(proxy, Told(), "turns") is None  # which gives the turn back
         slots.release(None)
         for _ in range(3):
             client = Told()
-            if started(proxy, client, "turns") is None:
-                await ask(proxy, {**chat(), "model": "turns"})
-            else:
-                async with asyncio.timeout(5):
-                    await client.is_over.wait()
-        ended = await proxy.all_ended(4)
-        assert [event.provider for event in ended[1:]] == ["one", "two", "one"]
+            assert started(proxy, client, "turns") is not None
+            async with asyncio.timeout(5):
+                await client.is_over.wait()
+        ended = await proxy.all_ended(3)
+        assert [event.provider for event in ended] == ["one", "two", "one"]
         assert_nothing_left(proxy)
 
 
+@pytest.mark.parametrize("kept", [True, False])
 @pytest.mark.parametrize("stream", [True, False])
-async def test_an_answer_is_told_to_its_end(stream: bool) -> None:
+async def test_an_answer_is_told_to_its_end(stream: bool, kept: bool) -> None:
     async with FakeUpstream() as upstream, serving(ROWS.format(url=upstream.url)) as proxy:
-        await ask(proxy, chat())
+        if kept:
+            await ask(proxy, chat())
         upstream.script(text_stream("one two") if stream else whole("one two"))
         client = Told()
         assert started(proxy, client, stream=stream) is not None
@@ -141,7 +132,8 @@ async def test_an_answer_is_told_to_its_end(stream: bool) -> None:
         assert bool(client.chunks) is stream
         assert (client.whole is None) is stream
         assert_nothing_left(proxy)
-        assert [event.outcome for event in await proxy.all_ended(2)] == ["ok", "ok"]
+        assert {event.outcome for event in await proxy.all_ended(1 + kept)} == {"ok"}
+        assert len({seen.connection for seen in upstream.chats}) == 1
 
 
 async def test_a_client_that_turns_out_to_be_gone_is_left() -> None:

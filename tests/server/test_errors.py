@@ -17,6 +17,7 @@ from tests.proxy import RawClient, ask, chat, one_upstream, serving
 from tests.server.wire import answers, assert_envelope, assert_fine, get
 
 _PLANTED = "planted words of a defect"
+SLOW = "server: {fast_path: false}\n"
 
 
 def _break(monkeypatch: pytest.MonkeyPatch, place: Any, name: str, *, after: int = 0) -> None:
@@ -38,7 +39,7 @@ def _break(monkeypatch: pytest.MonkeyPatch, place: Any, name: str, *, after: int
 async def test_a_defect_before_the_answer_is_a_500_in_our_envelope(
     stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
+    async with FakeUpstream() as upstream, serving(one_upstream(upstream, more=SLOW)) as proxy:
         with monkeypatch.context() as patch, capture_logs() as logged:
             _break(patch, handler, "read_json")
             got = await ask(proxy, chat(stream=stream), headers={"x-request-id": "mine"})
@@ -53,7 +54,7 @@ async def test_a_defect_before_the_answer_is_a_500_in_our_envelope(
 
 
 async def test_a_defect_behind_the_first_bytes_cuts_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
+    async with FakeUpstream() as upstream, serving(one_upstream(upstream, more=SLOW)) as proxy:
         upstream.script(text_stream("one two three four").paced(0.02))
         client = await RawClient.to(proxy)
         with monkeypatch.context() as patch, capture_logs() as logged:

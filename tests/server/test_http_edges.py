@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from llms.server import body, protocol, runner
+from llms.server import body, hot_connection, protocol, runner
 from llms.testing.fake_upstream import FakeUpstream, answer, pause, text_stream, whole
 from tests.proxy import RawClient, ask, chat, one_upstream, serving
 from tests.server.wire import CHUNKED, LENGTH, PROMPT, answers, assert_fine, assert_refused, connected, post
@@ -133,7 +133,8 @@ HEAD = 0.3
 
 @pytest.mark.parametrize("begin", [b"", b"P", post(LENGTH)[:-3]], ids=["nothing", "a byte", "nearly all"])
 async def test_slow_heads_are_cut_while_others_are_served(begin: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", HEAD)
+    for module in (hot_connection, protocol):
+        monkeypatch.setattr(module, "HEAD_SECONDS", HEAD)
     async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy:
         since = time.monotonic()
         clients = [await RawClient.to(proxy) for _ in range(50)]
@@ -174,7 +175,8 @@ async def test_a_request_in_two_parts_may_take_longer_than_a_head(turns: int, mo
 
 
 async def test_an_idle_connection_is_no_slow_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
+    for module in (hot_connection, protocol):
+        monkeypatch.setattr(module, "HEAD_SECONDS", 0.1)
     async with FakeUpstream() as upstream, serving(one_upstream(upstream)) as proxy, connected(proxy) as client:
         client.writer.write(post(LENGTH, path=b"/v1/nothing"))
         assert (await client.reply()).status == 404

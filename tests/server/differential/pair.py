@@ -46,7 +46,7 @@ class Case:
     clients: tuple[tuple[Step, ...], ...]
     upstream: tuple[Script, ...]
     warm: bool = False
-    """The proxy has a connection to the upstream already: then what is plain is answered inline."""
+    """The proxy has a connection to the upstream already."""
 
 
 class Outcome(NamedTuple):
@@ -60,8 +60,15 @@ class Outcome(NamedTuple):
     complaints: list[str]
     """What the event loop had to say: exceptions that nobody took."""
 
+    def without_connections(self) -> Outcome:
+        """Leave out on which of the upstream's connections a request went: a new one where the last was cut."""
+        return self._replace(upstream=[Sent(b"".join(sent.data for sent in self.upstream), left=False)])
+
     def without_leaving(self) -> Outcome:
-        """Leave out who went first on the upstream's connections."""
+        """Leave out who went first on the upstream's connections.
+
+        One path may be through with an answer a turn before the upstream has said all of it.
+        """
         return self._replace(upstream=[sent._replace(left=False) for sent in self.upstream])
 
 

@@ -22,10 +22,8 @@ def test_any_case(play: Play) -> None:
     @given(case=cases())
     def same(case: Case) -> None:
         fast, slow = play(case)
-        if case.warm:
-            # One path may be through with an answer a turn before the upstream has said all of it.
-            fast, slow = fast.without_leaving(), slow.without_leaving()
-        assert fast == slow
+        # One path may be through with an answer a turn before the upstream has said all of it.
+        assert fast.without_connections() == slow.without_connections()
         assert not fast.complaints
         seen.update({event.outcome for event in fast.events if hasattr(event, "outcome")})
         seen.update({answer.first.split()[1].decode() for got in fast.clients for answer in got.answers})

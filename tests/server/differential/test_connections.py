@@ -71,8 +71,8 @@ PIPELINED: Mapping[str, tuple[tuple[Step, ...], tuple[Script, ...]]] = {
     "blank lines between": ((ONE + b"\r\n\r\n" + TWO + PROBE,), (GOOD, whole())),
     "dialects in turn": ((ONE + post(message(), path=b"/v1/messages") + THREE + PROBE,), (GOOD,)),
     "the upstream's connection ends between": (
-        (ONE, Answered(1), TWO, Answered(2), PROBE),
-        ((*GOOD, How.CLOSE), whole()),
+        (ONE, Answered(1), Hear("closed"), TWO, Answered(2), PROBE),
+        ((*GOOD, How.CLOSE, Say("closed")), whole()),
     ),
     "the upstream's kept connection is stale": (
         (ONE, Answered(1), TWO, Answered(2), PROBE),
@@ -98,7 +98,7 @@ PIPELINED: Mapping[str, tuple[tuple[Step, ...], tuple[Script, ...]]] = {
 def test_requests_on_one_connection(name: str, play: Play) -> None:
     steps, scripts = PIPELINED[name]
     fast, slow = play(Case((steps,), scripts))
-    assert fast == slow
+    assert fast.without_leaving() == slow.without_leaving()
     assert not fast.complaints
 
 
