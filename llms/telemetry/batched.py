@@ -1,4 +1,4 @@
-"""Gather what a log tells for a moment: rendered together and written by one system call, it costs a third."""
+"""Gather what a log tells for a moment: rendered together, and written by one system call."""
 
 from __future__ import annotations
 

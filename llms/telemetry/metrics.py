@@ -47,7 +47,7 @@ class Metrics:
         self._define_requests()
         self._define_server()
         self._ended: list[RequestEnded] = []
-        """Held until somebody asks, or until they are many: counted together they cost a third."""
+        """Held until somebody asks, or until they are many: counted together, they cost less."""
 
     def _define_requests(self) -> None:
         name = "gen_ai_server_request_duration_seconds"
