@@ -250,8 +250,8 @@ class Engine:
         self._learn(self._roster.keys.values)
 
     async def _swap(self) -> None:
-        previous = self.gateway.fleet
-        self.gateway.fleet = self._assemble(previous)
+        self._metrics.settle()  # with the models of the fleet that answered
+        previous, self.gateway.fleet = self.gateway.fleet, self._assemble(self.gateway.fleet)
         self.tasks.spawn(self._listing.refresh(), name="list models")
         for member in dropped(previous, self.gateway.fleet):
             self.tasks.spawn(member.retire(), name=f"retire {member.row.name}")

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from statistics import median
 from typing import Any, Final, final
 
@@ -24,6 +24,7 @@ from llms.server.inline_chat import InlineChat
 from llms.server.plain_exchange import PlainExchange
 from llms.server.runner import Runner
 from llms.server.services import Services
+from llms.telemetry.batched import Batched
 from llms.telemetry.log import RequestLog
 from llms.telemetry.metrics import Metrics
 from llms.telemetry.usage import UsageRecorder
@@ -69,11 +70,12 @@ class _Nowhere(asyncio.Transport):
 class Parts:
     """Times in microseconds, each the median of many; `note` hears of every request."""
 
-    def __init__(self, upstream_port: int) -> None:
-        """Take the port of the upstream, whose place is taken."""
+    def __init__(self, upstream_port: int, lines: Batched) -> None:
+        """Take the port of the upstream, whose place is taken, and where the log is held back."""
         self._origin = Origin("http", "127.0.0.1", upstream_port)
-        self._last: deque[Event] = deque(maxlen=1)
-        self.note: Observer = self._last.append
+        self._lines = lines
+        self._round: deque[Event] = deque(maxlen=_TURNS)
+        self.note: Observer = self._round.append
 
     async def measure(self, engine: Engine, runner: Runner) -> dict[str, float]:
         """Walk through requests, one component after another."""
@@ -90,7 +92,7 @@ class Parts:
             for _ in range(_ROUNDS):
                 for _ in range(_TURNS):
                     walk.request()
-                    self._tell(engine.services, walk)
+                self._tell(engine.services, walk)
                 await asyncio.sleep(_PAUSE)
             walk.stream(_ROUNDS * _TURNS)
             client.connection_lost(None)
@@ -98,10 +100,23 @@ class Parts:
         return walk.parts()
 
     def _tell(self, services: Services, walk: _Walk) -> None:
-        """Time each observer by itself, with what was told last."""
+        """Time each observer by itself with all that a round told, and with what it does later for many at once."""
+        told = tuple(self._round)
         for observe in services.observers:
             if name := _OBSERVERS.get(type(observe)):
-                walk.timed(name, lambda observe=observe: observe(self._last[0]))  # type: ignore[misc]
+                self._settle(observe)
+                walk.timed(name, lambda observe=observe: self._account(observe, told), of=len(told))  # type: ignore[misc]
+
+    def _account(self, observe: Observer, told: Iterable[Event]) -> None:
+        for event in told:
+            observe(event)
+        self._settle(observe)
+
+    def _settle(self, observe: Observer) -> None:
+        if isinstance(observe, Metrics):
+            observe.settle()
+        elif isinstance(observe, RequestLog):
+            self._lines.close()
 
 
 @final
@@ -116,15 +131,15 @@ class _Walk:
         self._dialect = ChatDialect()
         self._access: Access
         self._enter = Door(services).inline(self._let_in)
-        self._times: dict[str, list[int]] = {}
+        self._times: dict[str, list[float]] = {}
         self._asked = {stream: script.request(stream=stream) for stream in (False, True)}
         self._answer = script.whole()
 
-    def timed(self, name: str, do: Callable[[], Any]) -> Any:
-        """Do something and note how long it took."""
+    def timed(self, name: str, do: Callable[[], Any], *, of: int = 1) -> Any:
+        """Do something and note how long it took, for each of so many requests."""
         began = time.perf_counter_ns()
         done = do()
-        self._times.setdefault(name, []).append(time.perf_counter_ns() - began)
+        self._times.setdefault(name, []).append((time.perf_counter_ns() - began) / of)
         return done
 
     def _let_in(self, exchange: PlainExchange, access: Access) -> bool:
@@ -179,6 +194,5 @@ class _Walk:
         """Return each component's time without that of what it calls and that is told by itself."""
         found = {name: median(times) / 1000 for name, times in self._times.items()}
         found["send"] = max(0.0, found["send"] - found["plan"])
-        told = sum(found.get(name, 0.0) for name in _OBSERVERS.values())
-        found["read"] = max(0.0, found["read"] - told)
+        found["read"] = max(0.0, found["read"] - found.get(_OBSERVERS[UsageRecorder], 0.0))
         return {name: round(value, 2) for name, value in found.items()}

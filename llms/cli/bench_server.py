@@ -46,7 +46,7 @@ async def serve(upstream_port: int, folder: Path) -> None:
     with (folder / "log").open("wb") as stream:
         lines = Batched(stream)
         log = configure(level="info", pretty=False, stream=lines, redactor=Redactor({KEY, _UPSTREAM_KEY}))
-        parts = Parts(upstream_port)
+        parts = Parts(upstream_port, lines)
         engine = Engine(config, environ={"LLMS_DATA_DIR": str(folder)}, observers=[RequestLog(log), parts.note])
         runner = Runner(engine.application())
         await runner.setup()

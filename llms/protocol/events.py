@@ -48,7 +48,6 @@ class RequestEnded(NamedTuple):
     retries: int
     fallbacks: int
     finish_reason: str | None
-    usage: Usage
     chunks: int
     skipped: int
     """Malformed upstream events left out of the stream."""
@@ -59,6 +58,7 @@ class RequestEnded(NamedTuple):
     """Until the first chunk; None when none came."""
     duration: float
     upstream_request_id: str
+    usage: Usage
     overhead: float = 0.0
     """Our own time before the first attempt was sent, waits in a queue left out."""
     cache: CacheResult = ""

@@ -12,13 +12,11 @@ from llms.stores.usage_report import Query, Report
 class UsageRow(NamedTuple):
     """One request that ended, as accounting sees it. Never a word of the prompt or the answer, never a key.
 
-    A tuple and no dataclass, because one is made for each request and the database takes it as it is. Text is
-    valid Unicode; times are in seconds.
+    A tuple and no dataclass, because one is made for each request and the database takes it as it is: the fields of
+    `RequestEnded` up to its usage, then those of `Usage`. Text is valid Unicode; times are in seconds.
     """
 
     request_id: str
-    started: float
-    """Unix time."""
     route: str
     key_id: str
     asked_model: str
@@ -29,21 +27,23 @@ class UsageRow(NamedTuple):
     outcome: str
     error_code: str | None
     window: str | None
+    attempts: int
+    retries: int
+    fallbacks: int
     finish_reason: str | None
+    chunks: int
+    skipped: int
+    started: float
+    """Unix time."""
+    queued: float
+    ttft: float | None
+    duration: float
+    upstream_request_id: str
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
     reasoning_tokens: int
     usage_source: str
-    attempts: int
-    retries: int
-    fallbacks: int
-    chunks: int
-    skipped: int
-    queued: float
-    ttft: float | None
-    duration: float
-    upstream_request_id: str
 
 
 class UsageUnreadable(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, final
 
@@ -54,7 +54,9 @@ class Series:
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
 
-    def observe(self, amount: float) -> None:
-        """Count one value; a value on a bound belongs below it."""
-        self.counts[bisect_left(self._bounds, amount)] += 1
-        self.total += amount
+    def observe(self, amounts: Collection[float]) -> None:
+        """Count values; one on a bound belongs below it."""
+        bounds, counts = self._bounds, self.counts
+        for amount in amounts:
+            counts[bisect_left(bounds, amount)] += 1
+        self.total += sum(amounts)

@@ -116,7 +116,8 @@ def _plain(value: Any) -> Any:
     """Return what orjson takes in any case; it refuses lone surrogates and integers over 64 bits."""
     if isinstance(value, str):
         return _encodable(value)
-    return value if isinstance(value, _SIMPLE) else ascii(without_secrets(value))
+    fits = isinstance(value, _SIMPLE) or (isinstance(value, int) and value.bit_length() < 64)
+    return value if fits else ascii(without_secrets(value))
 
 
 def _encodable(text: str) -> str:

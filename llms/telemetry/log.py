@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Final, TextIO, cast, final
 
@@ -13,7 +13,7 @@ from llms.protocol.events import AttemptFailed, Event, HttpEnded, RequestEnded
 from llms.telemetry.batched import Batched
 from llms.telemetry.lines import Fields, JsonLine, PrettyLine, Renderer
 from llms.telemetry.redact import Redactor
-from llms.telemetry.request_line import LONGEST_NAME, RequestLine, milliseconds
+from llms.telemetry.request_line import LONGEST_NAME, RequestLines, level_of, milliseconds
 
 
 @contextmanager
@@ -44,9 +44,9 @@ def configure(*, level: str, pretty: bool, stream: TextIO | BinaryIO | Batched, 
     JSON object. A stream that fails loses lines, never a request. May be called again.
     """
     lowest = logging.getLevelNamesMapping()[level.upper()]
-    output = _Output(stream)
+    output = Output(stream)
     render: Renderer = PrettyLine(redactor) if pretty else JsonLine(redactor)
-    log = Log(render, RequestLine(render, None if pretty else redactor), output, lowest)
+    log = Log(render, output, lowest, requests=RequestLines(render, None if pretty else redactor))
     structlog.configure(
         processors=[log.render],
         wrapper_class=structlog.make_filtering_bound_logger(lowest),
@@ -62,10 +62,11 @@ def configure(*, level: str, pretty: bool, stream: TextIO | BinaryIO | Batched, 
 
 
 @final
-class _Output:
+class Output:
     """A stream of bytes that keeps its failures to itself: a full disk or a closed pipe must not fail a request."""
 
     def __init__(self, stream: TextIO | BinaryIO | Batched) -> None:
+        self._stream = stream
         raw: Any = getattr(stream, "buffer", stream)
         self._takes_text = isinstance(raw, io.TextIOBase)
         self._write = raw.write
@@ -81,16 +82,25 @@ class _Output:
     def flush(self) -> None:
         """Do nothing: `write` flushes."""
 
+    def gather(self, render: RequestLines) -> Callable[[RequestEnded], None] | None:
+        """Return what takes requests to be rendered later, if the stream gathers lines."""
+        if not isinstance(self._stream, Batched):
+            return None
+        self._stream.render = render
+        return self._stream.tell
+
 
 @final
 class Log:
     """The log as configured: what structlog's loggers, the libraries and the request log write to."""
 
-    def __init__(self, render: Renderer, render_request: RequestLine, output: _Output, lowest: int) -> None:
+    def __init__(self, render: Renderer, output: Output, lowest: int, *, requests: RequestLines) -> None:
         self.render = render
-        self._render_request = render_request
         self._write = output.write
         self._lowest = lowest
+        self._requests = requests
+        self.write_request = output.gather(requests) or self._write_request
+        """Writes the line of a request without asking for its level, later where the lines are gathered."""
 
     def tells(self, level: int) -> bool:
         """Say whether lines of this level (of the standard library's logging) are wanted."""
@@ -100,9 +110,8 @@ class Log:
         """Write one line without asking for its level."""
         self._write(self.render(None, level, fields) + b"\n")
 
-    def write_request(self, level: str, event: RequestEnded) -> None:
-        """Write the line of a request without asking for its level."""
-        self._write(self._render_request(level, event) + b"\n")
+    def _write_request(self, event: RequestEnded) -> None:
+        self._write(self._requests([event]))
 
 
 @final
@@ -139,20 +148,13 @@ class RequestLog:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RequestEnded):
-            if _is_failure(event):
-                if self._tells_warning:
-                    self._write_request("warning", event)
-            elif self._tells_info:
-                self._write_request("info", event)
+            if self._tells_info or (self._tells_warning and level_of(event) == "warning"):
+                self._write_request(event)
         elif self._tells_debug:
             if isinstance(event, HttpEnded):
                 self._write("debug", _exchange(event))
             else:
                 self._write("debug", _attempt(event))
-
-
-def _is_failure(event: RequestEnded) -> bool:
-    return event.outcome == "truncated" or (event.outcome == "error" and not 400 <= event.status < 500)
 
 
 def _exchange(event: HttpEnded) -> Fields:

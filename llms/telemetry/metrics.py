@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import collections
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar, final, get_args
 
 from llms.protocol.chat import Usage
 from llms.protocol.errors import LlmsError
 from llms.protocol.events import Event, HttpEnded, Outcome, RequestEnded, Window
-from llms.telemetry.counter import Count, Counter, Gauge
+from llms.telemetry.counter import Counter, Gauge
 from llms.telemetry.histogram import Histogram
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,6 +24,8 @@ _PER_TOKEN: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 
 _TOKENS: Final = tuple(4**n for n in range(14))
 _WAITS: Final = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _OVERHEADS: Final = (1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5)
+
+_MOST_HELD: Final = 128
 
 Family = TypeVar("Family", Histogram, Counter, Gauge)
 
@@ -43,7 +46,8 @@ class Metrics:
         self._families: list[Histogram | Counter | Gauge] = []
         self._define_requests()
         self._define_server()
-        self._requests_of: dict[tuple[str, str, int], Count] = {}
+        self._ended: list[RequestEnded] = []
+        """Held until somebody asks, or until they are many: counted together, they cost less."""
 
     def _define_requests(self) -> None:
         name = "gen_ai_server_request_duration_seconds"
@@ -69,7 +73,7 @@ class Metrics:
         self._cancelled = {window: cancelled.labels(window) for window in get_args(Window)}
         self._truncated = self._add(Counter("llms_truncated_total", "Streams that an upstream ended too early."))
         ended = self._add(Counter("llms_streams_total", "Streams that ended.", "outcome"))
-        self._ended = {outcome: ended.labels(outcome) for outcome in get_args(Outcome)}
+        self._streams_ended = {outcome: ended.labels(outcome) for outcome in get_args(Outcome)}
         self._shared = self._add(Counter("llms_shared_total", "Requests that another one's answer was for, too."))
         cache = self._add(Counter("llms_cache_total", "Requests whose answer may be kept: was it?", "result"))
         self._cache = {result: cache.labels(result) for result in ("hit", "miss")}
@@ -109,59 +113,51 @@ class Metrics:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RequestEnded):
-            self._request_ended(event)
+            self._ended.append(event)
+            if len(self._ended) == _MOST_HELD:
+                self.settle()
         elif isinstance(event, HttpEnded) and event.error_code is not None:
             self._count_error(event.error_code)
 
-    def _request_ended(self, event: RequestEnded) -> None:
-        requests = self._requests_of.get((event.provider, event.model, event.status)) or self._requests_series(event)
-        requests.inc()
-        self._duration.observe(event.duration)
-        self._waits.observe(event.queued)
-        if event.attempts:
-            self._before_upstream.observe(event.overhead)
-        if event.after_upstream is not None:
-            self._after_upstream.observe(event.after_upstream)
-        if event.usage.source == "reported":
-            self._observe_tokens(event.usage)
-        if event.stream:
-            self._ended[event.outcome].inc()
-        if event.stream and event.ttft is not None:
-            self._observe_stream(event, event.ttft)
-        if event.usage.source == "shared":
-            self._shared.inc()
-        if event.cache:
-            self._cache[event.cache].inc()
-        if event.retries:
-            self._retries.inc(event.retries)
-        if event.fallbacks:
-            self._fallbacks.inc(event.fallbacks)
-        if event.outcome != "ok":
-            self._count_failure(event)
+    def settle(self) -> None:
+        """Count the requests that are held: with the models that are known now."""
+        ended, self._ended = self._ended, []
+        self._count(ended)
+        self._count_tokens([event.usage for event in ended])
+        self._count_streams([event for event in ended if event.stream])
+        for event in ended:
+            if event.outcome != "ok":
+                self._count_failure(event)
 
-    def _requests_series(self, event: RequestEnded) -> Count:
-        """Return the counter for an event's labels, and keep it where the labels are the event's own words.
+    def _count(self, ended: Sequence[RequestEnded]) -> None:
+        labels = [(event.provider, event.model or event.asked_model, event.status) for event in ended]
+        for (provider, model, status), count in collections.Counter(labels).items():
+            known = model if self._known_model(model) else OTHER
+            self._requests.labels(provider or NONE, known, str(status)).inc(count)
+        self._duration.observe([event.duration for event in ended])
+        self._waits.observe([event.queued for event in ended])
+        self._before_upstream.observe([event.overhead for event in ended if event.attempts])
+        self._after_upstream.observe([event.after_upstream for event in ended if event.after_upstream is not None])
+        self._retries.inc(sum([event.retries for event in ended]))
+        self._fallbacks.inc(sum([event.fallbacks for event in ended]))
+        for cache in [event.cache for event in ended if event.cache]:
+            self._cache[cache].inc()
 
-        What a client made up is looked up each time: keeping it would grow without bound.
-        """
-        asked = event.model or event.asked_model
-        model = asked if self._known_model(asked) else OTHER
-        series = self._requests.labels(event.provider or NONE, model, str(event.status))
-        if event.model and model is not OTHER:
-            self._requests_of[event.provider, event.model, event.status] = series
-        return series
+    def _count_tokens(self, usages: Sequence[Usage]) -> None:
+        reported = [usage for usage in usages if usage.source == "reported"]
+        self._input.observe([usage.prompt_tokens for usage in reported if usage.prompt_tokens])
+        self._output.observe([usage.completion_tokens for usage in reported if usage.completion_tokens])
+        self._shared.inc(sum([usage.source == "shared" for usage in usages]))
 
-    def _observe_tokens(self, usage: Usage) -> None:
-        if usage.prompt_tokens:
-            self._input.observe(usage.prompt_tokens)
-        if usage.completion_tokens:
-            self._output.observe(usage.completion_tokens)
-
-    def _observe_stream(self, event: RequestEnded, ttft: float) -> None:
-        self._ttft.observe(ttft)
-        later_tokens = event.usage.completion_tokens - 1
-        if later_tokens > 0 and event.outcome == "ok":
-            self._tpot.observe((event.duration - ttft) / later_tokens)
+    def _count_streams(self, ended: Sequence[RequestEnded]) -> None:
+        for event in ended:
+            self._streams_ended[event.outcome].inc()
+            if event.ttft is None:
+                continue
+            self._ttft.observe((event.ttft,))
+            later_tokens = event.usage.completion_tokens - 1
+            if later_tokens > 0 and event.outcome == "ok":
+                self._tpot.observe(((event.duration - event.ttft) / later_tokens,))
 
     def _count_failure(self, event: RequestEnded) -> None:
         if event.error_code is not None:
@@ -182,6 +178,7 @@ class Metrics:
         """Return body and content type of `GET /metrics`."""
         from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
+        self.settle()
         registry = CollectorRegistry()
         for family in self._families:
             registry.register(family)

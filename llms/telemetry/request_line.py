@@ -1,9 +1,10 @@
-"""The line of a request that ended. Most of it stands in many lines, and is rendered once for all of them."""
+"""The lines of requests that ended. Most of a line stands in many, and is rendered once for all of them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, final
+from typing import Any, Final, Literal, final
 
 import orjson
 
@@ -16,12 +17,12 @@ LONGEST_NAME: Final = 200
 
 _MOST_KEPT: Final = 512
 _FROM: Final = RequestEnded._fields.index("request_id") + 1
-_TO: Final = RequestEnded._fields.index("usage")
+_TO: Final = RequestEnded._fields.index("chunks")
 """Between them stands what requests share: where they came in, who asked, who answered, how it went."""
 
 
 @final
-class RequestLine:
+class RequestLines:
     """Render as the general renderer does; in JSON, only times, counts and ids are looked at each time."""
 
     def __init__(self, render: Renderer, json: Redactor | None) -> None:
@@ -29,31 +30,56 @@ class RequestLine:
         self._render = render
         self._json = json
         self._kept: dict[tuple[Any, ...], bytes] = {}
-        self._needles = json.needles if json is not None else ()
+        self._needles: tuple[bytes, ...] = ()
+        self._second = 0
+        self._shown = b""
 
-    def __call__(self, level: str, event: RequestEnded) -> bytes:
+    def __call__(self, ended: Sequence[RequestEnded]) -> bytes:
+        """Return a line for each, line breaks and all."""
         redactor = self._json
-        own = _plain_json(_own(event)) if redactor is not None else None
+        own = _plain_json(ended, redactor) if redactor is not None else None
         if redactor is None or own is None:
-            return self._render(None, level, {**_shared(event), **_own(event)})
+            return b"".join([self._general(event) for event in ended])
         if self._needles is not redactor.needles:
             self._kept.clear()
             self._needles = redactor.needles
-        key = (level, event.usage.source, *event[_FROM:_TO])
-        shared = self._kept.get(key) or self._keep(key, level, event)
-        return b"".join(
-            (b'{"time":', orjson.dumps(datetime.now(UTC), option=orjson.OPT_UTC_Z), shared, redactor.json(own)[1:])
-        )
+        return b"".join([self._line(event, rest) for event, rest in zip(ended, own, strict=True)])
 
-    def _keep(self, key: tuple[Any, ...], level: str, event: RequestEnded) -> bytes:
+    def _general(self, event: RequestEnded) -> bytes:
+        fields: Fields = {**_shared(event), **_own(event)}
+        if self._json is not None:
+            fields["time"] = datetime.fromtimestamp(_end(event), UTC)
+        return self._render(None, level_of(event), fields) + b"\n"
+
+    def _line(self, event: RequestEnded, own: bytes) -> bytes:
+        key = (event[_FROM:_TO], event.usage.source)
+        shared = self._kept.get(key) or self._keep(key, event)
+        end = _end(event)
+        second = int(end)
+        if second != self._second:
+            self._second, self._shown = second, f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}".encode()
+        return b'{"time":"%b.%06dZ"%b%b\n' % (self._shown, (end - second) * 1e6, shared, own[1:])
+
+    def _keep(self, key: tuple[Any, ...], event: RequestEnded) -> bytes:
         """Render what is shared, from the level on; keep it unless a stranger's name makes it large."""
-        line = self._render(None, level, _shared(event))
+        line = self._render(None, level_of(event), _shared(event))
         shared = line[line.index(b",") : -1] + b","
         if len(event.asked_model) <= LONGEST_NAME:
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
             self._kept[key] = shared
         return shared
+
+
+def level_of(event: RequestEnded) -> Literal["info", "warning"]:
+    """Return the level of a request's line: a failure that is not the client's stands out."""
+    failed = event.outcome == "truncated" or (event.outcome == "error" and not 400 <= event.status < 500)
+    return "warning" if failed else "info"
+
+
+def _end(event: RequestEnded) -> float:
+    """Return the Unix time of the end."""
+    return event.started + event.duration
 
 
 def _shared(event: RequestEnded) -> Fields:
@@ -90,13 +116,14 @@ def _own(event: RequestEnded) -> Fields:
     }
 
 
-def _plain_json(fields: Fields) -> bytes | None:
-    """Encode; None where a sign would have to be escaped."""
+def _plain_json(ended: Sequence[RequestEnded], redactor: Redactor) -> list[bytes] | None:
+    """Encode what each has of its own; None where a sign would have to be escaped or masked."""
     try:
-        encoded = orjson.dumps(fields)
+        own = [orjson.dumps(_own(event)) for event in ended]
     except TypeError:
         return None
-    return encoded if encoded.isascii() and b"\\" not in encoded and b"\x7f" not in encoded else None
+    text = b"".join(own)
+    return own if text.isascii() and b"\x7f" not in text and redactor.finds_nothing(text) else None
 
 
 def milliseconds(seconds: float) -> float:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import final
+from typing import Final, final
 
+from llms.protocol.chat import Usage
 from llms.protocol.errors import excerpt
 from llms.protocol.events import Event, RequestEnded
 from llms.stores.base import UsageRow
 
-_LONGEST_NAME = 200
+_LONGEST_NAME: Final = 200
+_FACTS: Final = RequestEnded._fields.index("usage")
+_COUNTS: Final = Usage._fields.index("source") + 1
 
 
 @final
@@ -25,38 +28,24 @@ class UsageRecorder:
 
 
 def _row(event: RequestEnded) -> UsageRow:
-    usage = event.usage
-    return UsageRow(
-        request_id=event.request_id,
-        started=event.started,
-        route=event.route,
-        key_id=event.key_id,
-        asked_model=_short(event.asked_model),
-        provider=event.provider,
-        model=_short(event.model),
-        stream=event.stream,
-        status=event.status,
-        outcome=event.outcome,
-        error_code=event.error_code and _short(event.error_code),
-        window=event.window,
-        finish_reason=event.finish_reason,
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        cached_tokens=usage.cached_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        usage_source=usage.source,
-        attempts=event.attempts,
-        retries=event.retries,
-        fallbacks=event.fallbacks,
-        chunks=event.chunks,
-        skipped=event.skipped,
-        queued=event.queued,
-        ttft=event.ttft,
-        duration=event.duration,
-        upstream_request_id=_short(event.upstream_request_id),
+    row = UsageRow._make(event[:_FACTS] + event.usage[:_COUNTS])
+    names = f"{event.asked_model}{event.model}{event.error_code}{event.upstream_request_id}"
+    return row if _is_short(names) else _storable(row)
+
+
+def _storable(row: UsageRow) -> UsageRow:
+    """Bound what a client or an upstream may have made up; a lone surrogate would not fit into a database."""
+    return row._replace(
+        asked_model=_short(row.asked_model),
+        model=_short(row.model),
+        error_code=row.error_code and _short(row.error_code),
+        upstream_request_id=_short(row.upstream_request_id),
     )
 
 
 def _short(name: str) -> str:
-    """Bound what a client or an upstream may have made up; a lone surrogate would not fit into a database."""
-    return name if len(name) <= _LONGEST_NAME and name.isprintable() else excerpt(name, _LONGEST_NAME)
+    return name if _is_short(name) else excerpt(name, _LONGEST_NAME)
+
+
+def _is_short(name: str) -> bool:
+    return len(name) <= _LONGEST_NAME and name.isprintable()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import structlog
 
 from llms.protocol.chat import Usage
 from llms.protocol.events import RequestEnded
@@ -45,3 +47,16 @@ def ended() -> Callable[..., RequestEnded]:
         return SUCCESS._replace(**changes)
 
     return make
+
+
+@pytest.fixture
+def restored_log() -> Iterator[None]:
+    """Leave the logging of the process as it was."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.getLogger("llms").setLevel(logging.NOTSET)
+    structlog.reset_defaults()

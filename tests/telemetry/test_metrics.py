@@ -189,6 +189,7 @@ def test_a_model_that_becomes_known_gets_its_own_label(ended: Make) -> None:
     known: set[str] = set()
     metrics = Metrics(known_model=known.__contains__)
     metrics(ended())
+    metrics.settle()
     known.add("gpt-5.5")
     metrics(ended())
     metrics(ended())
@@ -247,6 +248,17 @@ def test_our_own_time_is_told_by_component(metrics: Metrics, ended: Make) -> Non
     assert value(metrics, f"{name}_bucket", component="before_upstream", le="2.5e-05") == 1
     assert value(metrics, f"{name}_count", component="after_upstream") == 1
     assert value(metrics, f"{name}_sum", component="after_upstream") == 0.000_04
+
+
+def test_whoever_asks_is_told_of_the_last_request_and_few_are_held(metrics: Metrics, ended: Make) -> None:
+    name = "gen_ai_server_request_duration_seconds_count"
+    for count in range(1, 4):
+        metrics(ended())
+        assert value(metrics, name) == count
+    for _ in range(1_000):
+        metrics(ended())
+        assert len(metrics._ended) < 200
+    assert value(metrics, name) == 1_003
 
 
 def test_two_servers_in_one_process_count_apart(ended: Make) -> None:

@@ -15,9 +15,9 @@ import structlog
 
 from llms.protocol.events import AttemptFailed, Event, HttpEnded, RequestEnded
 from llms.telemetry.lines import JsonLine
-from llms.telemetry.log import Log, RequestLog
+from llms.telemetry.log import Log, Output, RequestLog
 from llms.telemetry.redact import Redactor
-from llms.telemetry.request_line import RequestLine
+from llms.telemetry.request_line import RequestLines
 from tests.proxy import Proxy, serving
 from tests.server.differential.answers import Got, got, whole_answers
 from tests.server.differential.scripted import Script, ScriptedUpstream, Sent
@@ -195,7 +195,7 @@ async def _side(text: str, server: str, *, fast: bool) -> AsyncGenerator[Side, N
     section = f"server: {{fast_path: {str(fast).lower()}{server and ', '}{server}}}\n"
     lines, redactor = io.BytesIO(), Redactor()
     render = JsonLine(redactor)
-    log = RequestLog(Log(render, RequestLine(render, redactor), lines, logging.DEBUG))
+    log = RequestLog(Log(render, Output(lines), logging.DEBUG, requests=RequestLines(render, redactor)))
     async with serving(text + section, observers=[log]) as proxy:
         engine = proxy.engine
         engine._rng.random = lambda: 0.0
