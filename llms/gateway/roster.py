@@ -56,13 +56,21 @@ class Entry:
 class Roster:
     """Put the sources together. What is asked of it is worked out anew each time."""
 
-    def __init__(self, config: Config, *, environ: Mapping[str, str], data_dir: Path, keys: EnteredKeys) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        environ: Mapping[str, str],
+        data_dir: Path,
+        keys: EnteredKeys,
+        switched_off: frozenset[str] = frozenset(),
+    ) -> None:
         """Take the configuration as it was read, where downloaded models are, and the keys, loaded already."""
         self.config = config
         self.keys = keys
         self._environ = environ
         self._data_dir = data_dir
-        self._off: frozenset[str] = frozenset()
+        self.switched_off = switched_off
         self._servers: dict[str, Found] = {}
         self._missed: dict[str, int] = {}
 
@@ -83,7 +91,7 @@ class Roster:
 
     def switch(self, name: str, *, enabled: bool) -> None:
         """Take a provider out of service, or put it back."""
-        self._off = self._off - {name} if enabled else self._off | {name}
+        self.switched_off = self.switched_off - {name} if enabled else self.switched_off | {name}
 
     def entries(self) -> dict[str, Entry]:
         """Return every provider by name, those of the file first."""
@@ -152,7 +160,7 @@ class Roster:
         return replace(entry, row=entry.row.changed(options=options), lacks="", key="entered")
 
     def _switched(self, entry: Entry) -> Entry:
-        is_off = entry.name in self._off and entry.lacks != DISABLED
+        is_off = entry.name in self.switched_off and entry.lacks != DISABLED
         return replace(entry, lacks=SWITCHED_OFF) if is_off else entry
 
     def _row(self, found: Found) -> ProviderRow:
