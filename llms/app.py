@@ -82,8 +82,7 @@ class Engine:
         self._resume = config.resume.share_of(crew.count if crew else 1)
         place = data_dir(config, self._environ)
         keys = EnteredKeys(keys_file(self._environ))
-        off = crew.switched_off if crew else frozenset()
-        self._roster = Roster(config, environ=self._environ, data_dir=place, keys=keys, switched_off=off)
+        self._roster = Roster(config, environ=self._environ, data_dir=place, keys=keys, crew=crew)
         self._take_keys(keys.load())
         self._changing = asyncio.Lock()
         self._http: aiohttp.ClientSession | None = None
@@ -241,8 +240,6 @@ class Engine:
                 await asyncio.to_thread(apply, change, self._roster)
             except LlmsError as error:
                 return error
-            if self._crew is not None:
-                self._crew.keep_switched_off(self._roster.switched_off)
             await self._swap()
         _log.info("provider changed", provider=change.provider, change=change.words)
         return None

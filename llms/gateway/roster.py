@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal, final
+from typing import TYPE_CHECKING, Any, Final, Literal, final
 
 from llms.config.entered import EnteredKeys
 from llms.config.model import Config, ProviderRow
@@ -17,6 +17,9 @@ from llms.gateway.key_places import has_key, key_state, lacks_one_key, with_key
 from llms.providers import discover, registry
 from llms.providers.discover import Found
 from llms.providers.known import KNOWN
+
+if TYPE_CHECKING:
+    from llms.stores.crew import Crew
 
 Source = Literal["row", "environment", "local_server", "embedded", "entered"]
 KeyState = Literal["none", "environment", "file", "entered"]
@@ -63,14 +66,18 @@ class Roster:
         environ: Mapping[str, str],
         data_dir: Path,
         keys: EnteredKeys,
-        switched_off: frozenset[str] = frozenset(),
+        crew: Crew | None = None,
     ) -> None:
-        """Take the configuration as it was read, where downloaded models are, and the keys, loaded already."""
+        """Take the configuration as it was read, where downloaded models are, and the keys, loaded already.
+
+        What one worker of a `crew` switches off is known to those of it that begin later.
+        """
         self.config = config
         self.keys = keys
         self._environ = environ
         self._data_dir = data_dir
-        self.switched_off = switched_off
+        self._crew = crew
+        self._off = crew.switched_off if crew is not None else frozenset()
         self._servers: dict[str, Found] = {}
         self._missed: dict[str, int] = {}
 
@@ -91,7 +98,9 @@ class Roster:
 
     def switch(self, name: str, *, enabled: bool) -> None:
         """Take a provider out of service, or put it back."""
-        self.switched_off = self.switched_off - {name} if enabled else self.switched_off | {name}
+        self._off = self._off - {name} if enabled else self._off | {name}
+        if self._crew is not None:
+            self._crew.keep_switched_off(self._off)
 
     def entries(self) -> dict[str, Entry]:
         """Return every provider by name, those of the file first."""
@@ -160,7 +169,7 @@ class Roster:
         return replace(entry, row=entry.row.changed(options=options), lacks="", key="entered")
 
     def _switched(self, entry: Entry) -> Entry:
-        is_off = entry.name in self.switched_off and entry.lacks != DISABLED
+        is_off = entry.name in self._off and entry.lacks != DISABLED
         return replace(entry, lacks=SWITCHED_OFF) if is_off else entry
 
     def _row(self, found: Found) -> ProviderRow:
