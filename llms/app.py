@@ -82,7 +82,7 @@ class Engine:
         self._resume = config.resume.share_of(crew.count if crew else 1)
         place = data_dir(config, self._environ)
         keys = EnteredKeys(keys_file(self._environ))
-        self._roster = Roster(config, environ=self._environ, data_dir=place, keys=keys)
+        self._roster = Roster(config, environ=self._environ, data_dir=place, keys=keys, crew=crew)
         self._take_keys(keys.load())
         self._changing = asyncio.Lock()
         self._http: aiohttp.ClientSession | None = None

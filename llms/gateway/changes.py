@@ -61,7 +61,7 @@ Change = Switch | EnterKey | ForgetKey
 
 
 def apply(change: Change, roster: Roster) -> None:
-    """Make one change, or raise an LlmsError and make none. May write the file of keys, so it blocks."""
+    """Make one change, or raise an LlmsError and make none. May write files, so it blocks."""
     if isinstance(change, Switch):
         _switch(change, roster)
     elif isinstance(change, EnterKey):

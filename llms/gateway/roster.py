@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal, final
+from typing import TYPE_CHECKING, Any, Final, Literal, final
 
 from llms.config.entered import EnteredKeys
 from llms.config.model import Config, ProviderRow
@@ -17,6 +17,9 @@ from llms.gateway.key_places import has_key, key_state, lacks_one_key, with_key
 from llms.providers import discover, registry
 from llms.providers.discover import Found
 from llms.providers.known import KNOWN
+
+if TYPE_CHECKING:
+    from llms.stores.crew import Crew
 
 Source = Literal["row", "environment", "local_server", "embedded", "entered"]
 KeyState = Literal["none", "environment", "file", "entered"]
@@ -56,13 +59,25 @@ class Entry:
 class Roster:
     """Put the sources together. What is asked of it is worked out anew each time."""
 
-    def __init__(self, config: Config, *, environ: Mapping[str, str], data_dir: Path, keys: EnteredKeys) -> None:
-        """Take the configuration as it was read, where downloaded models are, and the keys, loaded already."""
+    def __init__(
+        self,
+        config: Config,
+        *,
+        environ: Mapping[str, str],
+        data_dir: Path,
+        keys: EnteredKeys,
+        crew: Crew | None = None,
+    ) -> None:
+        """Take the configuration as it was read, where downloaded models are, and the keys, loaded already.
+
+        What one worker of a `crew` switches off is known to those of it that begin later.
+        """
         self.config = config
         self.keys = keys
         self._environ = environ
         self._data_dir = data_dir
-        self._off: frozenset[str] = frozenset()
+        self._crew = crew
+        self._off = crew.switched_off if crew is not None else frozenset()
         self._servers: dict[str, Found] = {}
         self._missed: dict[str, int] = {}
 
@@ -84,6 +99,8 @@ class Roster:
     def switch(self, name: str, *, enabled: bool) -> None:
         """Take a provider out of service, or put it back."""
         self._off = self._off - {name} if enabled else self._off | {name}
+        if self._crew is not None:
+            self._crew.keep_switched_off(self._off)
 
     def entries(self) -> dict[str, Entry]:
         """Return every provider by name, those of the file first."""

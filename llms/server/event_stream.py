@@ -15,6 +15,7 @@ from llms.server.access import Access
 from llms.server.outlet import Outlet, ResponseOutlet
 from llms.server.plain_exchange import Asked, PlainExchange
 from llms.server.services import Services
+from llms.server.untaken import STALL_SECONDS, untaken
 from llms.streaming.lane import Counting, Lane
 from llms.streaming.progress import Waiting
 from llms.streaming.ticker import SOON
@@ -26,8 +27,6 @@ STREAM_HEADERS: Final = {
     "X-Accel-Buffering": "no",
 }
 _NONE: Final[Mapping[str, str]] = {}
-STALL_SECONDS: Final = 300.0
-"""A client that takes nothing for this long is cut."""
 
 
 @final
@@ -177,7 +176,7 @@ class EventStream:
         transport = self._outlet.transport
         if transport is None:
             return
-        backlog = transport.get_write_buffer_size()
+        backlog = untaken(transport)
         if backlog != self._backlog:
             self._backlog, self._last = backlog, now
         elif now - self._last > STALL_SECONDS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -21,9 +20,9 @@ from llms.server.access import Access
 from llms.server.body import read_json
 from llms.server.departure import Departure
 from llms.server.errors import body
-from llms.server.event_stream import STALL_SECONDS
 from llms.server.routing_headers import routing_headers
 from llms.server.services import Services
+from llms.server.untaken import Taking
 from llms.server.upload import FormUpload
 
 _FORM: Final = "multipart/form-data"
@@ -93,7 +92,10 @@ class Passthrough:
             with Departure(request, services.gateway.ticker) if asked.upload is not None else nullcontext():
                 relay = await services.gateway.pass_on(asked, route=request.path, key_id=access.caller.key_id)
             async with relay:
-                return await (_relay(request, access, relay) if tell is None else tell(relay))
+                if tell is not None:
+                    return await tell(relay)
+                with Taking(request, services.gateway.ticker):
+                    return await _relay(request, access, relay)
 
 
 async def _relay(request: web.Request, access: Access, relay: Relay) -> web.StreamResponse:
@@ -110,22 +112,13 @@ async def _relay(request: web.Request, access: Access, relay: Relay) -> web.Stre
     await response.prepare(request)
     try:
         async for data in relay.pieces():
-            await _write(request, response, data)
+            await response.write(data)
     except LlmsError as error:
         if not relay.is_stream:
             _cut(request)
-        await _write(request, response, encode(body(error)))
+        await response.write(encode(body(error)))
     await response.write_eof()
     return response
-
-
-async def _write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
-    """Write to a client; one that takes nothing for long is cut."""
-    try:
-        async with asyncio.timeout(STALL_SECONDS):
-            await response.write(data)
-    except TimeoutError:
-        _cut(request)
 
 
 def _cut(request: web.Request) -> None:

@@ -1,7 +1,7 @@
 """/api/providers: who there is, switching them on and off, entering and forgetting their keys.
 
 Every key of this server may do all that: they are its owner's. The worker that is asked has its siblings do the same;
-one that is started again later knows the keys that are kept in the file, and no switch.
+one that is started again later knows the switches and the keys that are kept in the file, but none in memory.
 """
 
 from __future__ import annotations

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
+
+from llms.protocol import json
 
 if TYPE_CHECKING:
     from llms.stores.tally import Tally
+
+_OFF: Final = "switched_off"
 
 
 @final
@@ -40,6 +46,21 @@ class Crew:
     def tokens(self, kind: str) -> Path:
         """Return the folder of tokens that every worker takes."""
         return self.folder / kind
+
+    @property
+    def switched_off(self) -> frozenset[str]:
+        """Return the providers that are switched off in all workers, for one that begins later."""
+        try:
+            return frozenset(json.loads((self.folder / _OFF).read_bytes()))
+        except FileNotFoundError:
+            return frozenset()
+
+    def keep_switched_off(self, names: Collection[str]) -> None:
+        """Note all of them; without room on the disk, the one that begins later does not know."""
+        fresh = self.folder / f"{_OFF}.{self.place}"
+        with contextlib.suppress(OSError):
+            fresh.write_bytes(json.dumps(sorted(names)))
+            fresh.replace(self.folder / _OFF)
 
     def tally(self, name: str) -> Tally:
         """Return what counts together the requests that run at a provider."""

@@ -343,6 +343,26 @@ async def test_a_provider_that_is_switched_off_is_off_in_all_workers(home: Home,
                 assert (await client.ask("POST", "/v1/chat/completions", chat()))[0] == status
 
 
+async def test_a_worker_that_comes_later_knows_what_is_switched_off(home: Home, serve: Serve) -> None:
+    home.write("providers:\n  a: {type: echo}\n  b: {type: echo}\n")
+    async with serve("--workers", "2") as server:
+        async with one_of_each(server.url) as (one, other):
+            for client, name, enabled in ((one, "a", False), (other, "b", False), (one, "b", True)):
+                assert (await client.ask("PATCH", f"/api/providers/{name}", {"enabled": enabled}))[0] == 200
+        for place in children(server):
+            os.kill(place, signal.SIGKILL)
+
+        async def are_back() -> bool:
+            try:
+                async with one_of_each(server.url) as clients:
+                    found = [await models(client) for client in clients]
+            except aiohttp.ClientConnectionError:
+                return False
+            return found == [["b/echo"], ["b/echo"]]
+
+        await until(are_back)
+
+
 async def test_a_stream_of_the_other_worker_may_finish_when_the_server_ends(home: Home, serve: Serve) -> None:
     home.write("providers:\n  s: {type: echo, delay: 0.1}\n")
     async with serve("--workers", "2") as server, one_of_each(server.url) as (one, other):

@@ -24,6 +24,7 @@ from llms.testing.fake_upstream import FakeUpstream, answer, close, cut, end, ev
 from llms.testing.steps import Step
 from llms.testing.transcripts import TRANSCRIPTS
 from tests.proxy import Proxy, RawClient, Reply, ask, chat, one_upstream, serving
+from tests.server.differential.telling import ODD, says
 
 NOW = 1_760_000_000.0
 ROLE = event(chunk({"role": "assistant", "content": ""}))
@@ -88,12 +89,6 @@ async def both(*, row: str = "retries: 0, models: [real-model], timeouts: {idle:
         for proxy in (fast, slow):
             proxy.engine.gateway._now = lambda: NOW
         yield Both(upstream, fast, slow)
-
-
-def says(text: str, **more: Any) -> bytes:
-    """Return one event of the stream."""
-    data = json.dumps(chunk({"content": text}, **more), ensure_ascii=False, separators=(",", ":"))
-    return f"data: {data}\n\n".encode("utf-8", "surrogatepass")
 
 
 def read_by_read(*pieces: bytes | Step, framing: Framing = "chunked") -> Answer:
@@ -294,31 +289,8 @@ TEXTS = st.one_of(
     st.text(max_size=6),
     st.sampled_from(['"', "\\", "\n", "\u2028", "\x85", "\ud83d", "é", "漢", " ", ""]),
 )
-ODD = st.sampled_from(
-    [
-        b": comment\n\n",
-        b"data: [DONE]\n\n",
-        b"data: {]\n\n",
-        b'event: error\ndata: {"message":"no"}\n\n',
-        b"id: 7\n\n",
-        b"\xff\xfe",
-        b"data: ",
-        b"\n",
-        b"\r\n",
-        says("crlf").replace(b"\n", b"\r\n"),
-        says("other", model="another"),
-        says("second", index=1),
-        says("half")[:-9],
-        says("bad").replace(b"bad", b"\xe6\xbc"),
-        says("control").replace(b"con", b"\x01"),
-        json.dumps(chunk({"role": "assistant", "content": "x"})).join(["data: ", "\n\n"]).encode(),
-        b"data: %b\n\n" % json.dumps(chunk({"tool_calls": [{"index": 0, "id": "c"}]})).encode(),
-        b"data: %b\n\n" % json.dumps(chunk({"reasoning_content": "hm"})).encode(),
-        b"data: %b\n\n" % json.dumps(chunk({}, "stop")).encode(),
-        b"data: %b\n\n" % json.dumps({**chunk({}), "choices": [], "usage": usage_of()}).encode(),
-    ]
-)
-EVENTS = st.lists(st.one_of(TEXTS.map(says), TEXTS.map(says), TEXTS.map(says), ODD), max_size=16)
+ODDLY = st.sampled_from(ODD)
+EVENTS = st.lists(st.one_of(TEXTS.map(says), TEXTS.map(says), TEXTS.map(says), ODDLY), max_size=16)
 FRAMINGS = st.sampled_from(["chunked", "length", "close"])
 
 

@@ -30,16 +30,12 @@ from llms.testing.fake_upstream import FakeUpstream, answer, cut, event, raw, st
 from llms.testing.plain_client import text_of
 from tests.certificates import Authority
 from tests.http_proxy import HttpProxy
+from tests.providers.hanging import Hanging
 from tests.providers.relayed import Made, said
 from tests.proxy import ask, chat, serving
 
 PASSWORD = "p%40ss-planted-9e1f"
 HOST = "upstream.test"
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority.at(tmp_path_factory.mktemp("ca") / "ca.pem")
 
 
 class Proxied(Made):
@@ -328,30 +324,10 @@ class TestRefusals:
     @pytest.mark.parametrize("answers", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["asked", "connected"])
     def test_a_client_that_leaves_on_the_way_ends_it(self, authority: Authority, new_loop: Any, answers: bytes) -> None:
         async def leave() -> None:
-            arrived, gone = asyncio.Event(), asyncio.Event()
-
-            async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                await reader.readuntil(b"\r\n\r\n")
-                if answers:
-                    writer.write(answers)
-                    await reader.read(1)
-                arrived.set()
-                with contextlib.suppress(ConnectionError):
-                    await reader.read()
-                gone.set()
-                writer.close()
-
-            server = await asyncio.start_server(hang, "127.0.0.1", 0)
-            address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            setup = Proxied(authority, environ={"https_proxy": address})
-            async with setup.ready() as (provider, _), server:
-                asking = asyncio.create_task(setup.ask(provider))
-                await arrived.wait()
-                asking.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asking
-                async with asyncio.timeout(5):
-                    await gone.wait()
+            async with Hanging(answers=answers, reads_head=True) as proxy:
+                setup = Proxied(authority, environ={"https_proxy": f"http://127.0.0.1:{proxy.port}"})
+                async with setup.ready() as (provider, _):
+                    await proxy.is_left_by(setup, provider)
 
         with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(leave())

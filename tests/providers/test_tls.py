@@ -30,15 +30,11 @@ from llms.testing.fake_upstream import FakeUpstream, answer, body, close, cut, e
 from llms.testing.plain_client import text_of
 from llms.testing.steps import Step
 from tests.certificates import Authority, self_signed
+from tests.providers.hanging import Hanging
 from tests.providers.relayed import Made, said
 from tests.proxy import ask, chat, serving
 
 WHOLE = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}]}'
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority.at(tmp_path_factory.mktemp("ca") / "ca.pem")
 
 
 @dataclass(frozen=True)
@@ -301,29 +297,12 @@ class TestHandshake:
 
     @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
     def test_a_client_that_leaves_meanwhile_ends_it(self, new_loop: Any) -> None:
-        async def leave() -> bytes:
-            arrived, gone = asyncio.Event(), asyncio.Event()
-
-            async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                await reader.read(1)
-                arrived.set()
-                with contextlib.suppress(ConnectionError):
-                    await reader.read()
-                gone.set()
-                writer.close()
-
-            server = await asyncio.start_server(hang, "127.0.0.1", 0)
-            setup = Made()
-            setup.options = {"base_url": f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"}
-            async with setup.ready() as (provider, _), server:
-                asking = asyncio.create_task(setup.ask(provider))
-                await arrived.wait()
-                asking.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asking
-                async with asyncio.timeout(5):
-                    await gone.wait()
-            return b""
+        async def leave() -> None:
+            async with Hanging() as upstream:
+                setup = Made()
+                setup.options = {"base_url": f"https://127.0.0.1:{upstream.port}/v1"}
+                async with setup.ready() as (provider, _):
+                    await upstream.is_left_by(setup, provider)
 
         with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(leave())

@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple
 from hypothesis import strategies as st
 
 from llms.testing import messages, responses
-from llms.testing.answers import chunk, usage_of
 from llms.testing.transcripts import TRANSCRIPTS
 from tests.server.differential.asking import (
     CHAT,
@@ -30,15 +29,14 @@ from tests.server.differential.scripted import Script
 from tests.server.differential.steps import Answered, Hear, How, Say, Step, cut
 from tests.server.differential.telling import (
     DONE,
-    ERROR,
     FRAMINGS,
+    ODD,
     ROLE,
     SSE,
     STOP,
     USAGE,
     WHOLE,
     answer,
-    event,
     refusal,
     says,
     whole,
@@ -153,31 +151,6 @@ def _asked(draw: st.DrawFn, dialect: str, stream: bool) -> tuple[bytes, bytes]:
 
 # -- what the upstream answers -------------------------------------------------------------------------------------
 
-ODD: Final = st.sampled_from(
-    [
-        b": comment\n\n",
-        DONE,
-        ERROR,
-        USAGE,
-        STOP,
-        ROLE,
-        b"data: {]\n\n",
-        b'event: error\ndata: {"message":"no"}\n\n',
-        b"id: 7\n\n",
-        b"\xff\xfe",
-        b"data: ",
-        b"\r\n",
-        says("crlf").replace(b"\n", b"\r\n"),
-        says("other", model="another"),
-        says("second", index=1),
-        says("half")[:-9],
-        says("bad").replace(b"bad", b"\xe6\xbc"),
-        event(chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}]})),
-        event(chunk({"reasoning_content": "hm"})),
-        event({**chunk({"content": "x"}), "usage": usage_of()}),
-        json.dumps(chunk({"role": "assistant", "content": "x"})).join(["data: ", "\n\n"]).encode(),
-    ]
-)
 ENDS: Final[Sequence[Sequence[bytes]]] = ((STOP, DONE), (STOP, USAGE, DONE), (STOP,), (DONE,), ())
 MESSAGES: Final = (
     messages.start()
@@ -214,7 +187,9 @@ def streams(draw: st.DrawFn, dialect: str) -> list[bytes]:
         return events_of(RESPONSES)
     if draw(st.integers(0, 3)) == 0:
         return events_of(draw(st.sampled_from(list(TRANSCRIPTS.values()))).raw)
-    more = draw(st.lists(st.one_of(TEXTS.map(says), TEXTS.map(says), TEXTS.map(says), ODD), max_size=8))
+    more = draw(
+        st.lists(st.one_of(TEXTS.map(says), TEXTS.map(says), TEXTS.map(says), st.sampled_from(ODD)), max_size=8)
+    )
     return [ROLE, says("a "), says("b "), *more, *draw(st.sampled_from(ENDS))]
 
 

@@ -30,6 +30,32 @@ STOP: Final = event(chunk({}, "stop"))
 USAGE: Final = event({**chunk({}), "choices": [], "usage": usage_of()})
 DONE: Final = event("[DONE]")
 ERROR: Final = event({"error": {"message": "it fell over", "type": "server_error"}})
+ODD: Final = (
+    b": comment\n\n",
+    DONE,
+    ERROR,
+    USAGE,
+    STOP,
+    ROLE,
+    b"data: {]\n\n",
+    b'event: error\ndata: {"message":"no"}\n\n',
+    b"id: 7\n\n",
+    b"\xff\xfe",
+    b"data: ",
+    b"\n",
+    b"\r\n",
+    says("crlf").replace(b"\n", b"\r\n"),
+    says("other", model="another"),
+    says("second", index=1),
+    says("half")[:-9],
+    says("bad").replace(b"bad", b"\xe6\xbc"),
+    says("control").replace(b"con", b"\x01"),
+    event(chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}]})),
+    event(chunk({"reasoning_content": "hm"})),
+    event({**chunk({"content": "x"}), "usage": usage_of()}),
+    json.dumps(chunk({"role": "assistant", "content": "x"})).join(["data: ", "\n\n"]).encode(),
+)
+"""What is not one more event of a steady stream, or no event at all."""
 STEADY: Final = tuple(says(f"w{number} ") for number in range(6))
 STREAM: Final = (ROLE, *STEADY, STOP, USAGE, DONE)
 WHOLE: Final = json.dumps(completion({"content": "Hello"}), ensure_ascii=False).encode()
