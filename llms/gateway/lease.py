@@ -77,14 +77,21 @@ class Lease:
         """Begin the provider's work; a stream's bytes may go on through `relay` where the provider knows how."""
         provider = self.member.require()
         asked = request.for_model(self.target.model)
+        relayed = self._relayed(relay)
         if self.begun is not None and isinstance(provider, SupportsBegin):
             self.source = provider.resume(asked, self.begun, stream=stream, relay=relay)
         elif asked.original is not None and not speaks(provider, asked.original, asked.model):
-            self.source = as_chats(provider.chat, asked, stream=stream)
-        elif relay is not None and self.member.relay is not None:
-            self.source = self.member.relay(asked, relay)
+            self.source = as_chats(provider.chat, asked, stream=stream, relay=relayed)
+        elif relayed is not None:
+            self.source = relayed(asked)
         else:
             self.source = provider.chat(asked, stream=stream)
+
+    def _relayed(self, relay: Relay | None) -> Callable[[ChatRequest], AsyncGenerator[Chunk, None]] | None:
+        relaying = self.member.relay
+        if relay is None or relaying is None:
+            return None
+        return lambda request: relaying(request, relay)
 
     async def pull(self, patience: float, what: str) -> Chunk | None:
         """Wait for one chunk, until `patience` seconds after the attempt's start; None at the end.

@@ -14,10 +14,15 @@ from llms.gateway.exchange import Exchange
 from llms.gateway.lease import Lease
 from llms.protocol.conform import Conform
 from llms.protocol.passing import Passing
-from llms.protocol.shape import Passable
-from llms.providers.base import Relay
-from llms.streaming.lane import Lane
+from llms.protocol.shape import Passable, Shape
+from llms.providers import base
+from llms.streaming.lane import Lane, Unframed
 
+Sink = Callable[[Passable], Callable[[bytes], int] | None]
+"""Returns what passes on the reads of a shape; None where somebody has to see them.
+
+That tells how many events a read was: 0 for one that is anything else, or that the client would have to wait for.
+"""
 SILENT: Final = "the upstream sent nothing for {:g} s"
 
 
@@ -25,7 +30,7 @@ SILENT: Final = "the upstream sent nothing for {:g} s"
 class ShortCut:
     """Pass on what the provider offers, once there is a `sink`."""
 
-    __slots__ = ("_deadline", "_exchange", "_idle", "_lane", "_shape", "conform", "sink")
+    __slots__ = ("_deadline", "_exchange", "_idle", "_lane", "_pass", "conform", "sink")
 
     def __init__(self, lease: Lease, conform: Conform, exchange: Exchange) -> None:
         """Take what the generators of the answer note a chunk in."""
@@ -33,39 +38,43 @@ class ShortCut:
         self._idle = lease.member.row.timeouts.idle
         self.conform: Conform | Passing = conform
         self._exchange = exchange
-        self._shape: Passable | None = None
-        self.sink: Callable[[bytes], bool] | None = None
-        """Writes to the client at once; False when it would have to wait."""
+        self._pass: Callable[[bytes], int] | None = None
+        self.sink: Sink | None = None
+        """Where it leads to."""
         self._lane: Lane | None = None
 
     @property
-    def lane(self) -> Lane | None:
-        """Return the way to the client for reads that need no parser; None where there is none."""
-        return self._lane
+    def lane(self) -> base.Lane | None:
+        """Return the way for reads that need no parser in the wait that begins; None where nothing may pass."""
+        if self._pass is None:
+            return None
+        return self._lane if self._lane is not None and self._lane.shape is not None else Unframed(self.take)
 
-    @lane.setter
-    def lane(self, lane: Lane | None) -> None:
+    def open_lane(self, lane: Lane | None) -> None:
+        """Let what is passed on as it came go this way."""
         self._lane = lane
         self._deadline.follow(lane)
 
     def expect(self, shape: Passable | None) -> None:
         """Let events of a shape pass during the wait that begins, if nothing has to be looked at in them."""
-        passes = shape is not None and self.sink is not None and self.conform.lets_pass(shape)
-        self._shape = shape if passes else None
+        sink = self.sink
+        if shape is None or sink is None or not self.conform.lets_pass(shape):
+            self._pass = None
+        else:
+            self._pass = sink(shape)
         if self._lane is not None:
-            self._lane.shape = self._shape
+            translated = isinstance(shape, Shape) and shape.chat is not None
+            self._lane.shape = None if translated or self._pass is None else shape
 
     def take(self, data: bytes) -> bool:
         """Pass on what one read brought; tell whether it is gone."""
-        shape, sink = self._shape, self.sink
-        if shape is None or sink is None:
-            return False
-        count = shape.count(data)
-        if not count or not sink(data):
+        pass_on = self._pass
+        count = pass_on(data) if pass_on is not None else 0
+        if not count:
             return False
         self._exchange.chunks += count
         self._deadline.arm(self._idle, SILENT)
         return True
 
 
-_: type[Relay] = ShortCut
+_: type[base.Relay] = ShortCut

@@ -86,22 +86,11 @@ class Anthropic:
 
     def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
         """Return the chunks of an answer; a client of Messages gets the upstream's own events."""
-        original = request.original
-        if original is not None and self._native.speaks(original, request.model):
-            return self._native.chat(request, original, stream=stream)
-        return translated(
-            self._endpoint,
-            lambda: self._open(request, stream=stream),
-            lambda _: self._reader(stream=stream),
-            stream=stream,
-        )
+        return self._answer(request, stream=stream)
 
     def relay(self, request: ChatRequest, relay: Relay) -> AsyncGenerator[Chunk, None]:
-        """Return what `chat` does, but for the upstream's own events that are passed on as they arrive."""
-        original = request.original
-        if original is not None and self._native.speaks(original, request.model):
-            return self._native.chat(request, original, stream=True, relay=relay)
-        return self.chat(request)
+        """Return what `chat` does, but for the events that are passed on as they arrive."""
+        return self._answer(request, stream=True, relay=relay)
 
     async def count_tokens(self, request: ChatRequest) -> int | None:
         """Return what the upstream counts for a request of Messages."""
@@ -120,6 +109,18 @@ class Anthropic:
             if not page.get("has_more") or not after:
                 break
         return found
+
+    def _answer(self, request: ChatRequest, *, stream: bool, relay: Relay | None = None) -> AsyncGenerator[Chunk, None]:
+        original = request.original
+        if original is not None and self._native.speaks(original, request.model):
+            return self._native.chat(request, original, stream=stream, relay=relay)
+        return translated(
+            self._endpoint,
+            lambda: self._open(request, stream=stream),
+            lambda _: self._reader(stream=stream),
+            stream=stream,
+            relay=relay,
+        )
 
     def _reader(self, *, stream: bool) -> MessagesReader:
         return MessagesReader(

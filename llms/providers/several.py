@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol
 
@@ -21,14 +21,23 @@ class Asking(Protocol):
         ...
 
 
-def as_chats(ask: Asking, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Chunk, None]:
-    """Return the answer of an upstream that does not speak the client's dialect; raise what speaks against it."""
+def as_chats(
+    ask: Asking,
+    request: ChatRequest,
+    *,
+    stream: bool,
+    relay: Callable[[ChatRequest], AsyncGenerator[Chunk, None]] | None = None,
+) -> AsyncGenerator[Chunk, None]:
+    """Return the answer of an upstream that does not speak the client's dialect; raise what speaks against it.
+
+    A single chat is asked of `relay`, where there is one.
+    """
     original = request.original
     if original is not None and original.refusal is not None:
         raise original.refusal
     if original is not None and original.chats:
         return _in_turn(ask, request, original.chats, stream=stream)
-    return ask(request, stream=stream)
+    return ask(request, stream=stream) if relay is None else relay(request)
 
 
 async def _in_turn(

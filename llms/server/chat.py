@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Final, final
 
@@ -25,6 +24,7 @@ from llms.server.plain_exchange import Asked, PlainExchange
 from llms.server.routing_headers import routing_headers
 from llms.server.running import Task
 from llms.server.services import Services
+from llms.server.sinks import told, unchanged
 from llms.server.whole_answer import WholeAnswer
 from llms.streaming.progress import Waiting
 
@@ -175,10 +175,10 @@ class Chat:
         events.heartbeat = answer.heartbeat
         await events.commit(routing_headers(answer.exchange))
         if answer.short_cut is not None and self._services.config.server.fast_path:
-            wire = None if answer.native else self._wire
-            answer.short_cut.sink = events.pass_on if answer.native else _sink(self._wire, events)
-            if answer.native or wire is not None:
-                answer.short_cut.lane = events.lane(answer.exchange, wire)
+            short_cut = answer.short_cut
+            short_cut.sink = unchanged(events.pass_on) if answer.native else told(events, telling, self._wire)
+            if answer.native or self._wire is not None:
+                short_cut.open_lane(events.lane(answer.exchange, None if answer.native else self._wire))
         if answer.native:
             telling = Passed(telling)
         tell = telling.chunk
@@ -187,15 +187,3 @@ class Chat:
                 await events.done(telling.end(chunk, answer))
             else:
                 await events.write(tell(chunk))
-
-
-def _sink(wire: Callable[[bytes], bytes] | None, events: EventStream) -> Callable[[bytes], bool] | None:
-    """Return what tells an upstream's events without waiting, as `write` does with those of a chunk."""
-    if wire is None:
-        return None
-    pass_on = events.pass_on
-
-    def sink(data: bytes) -> bool:
-        return pass_on(data if data.isascii() else wire(data))
-
-    return sink

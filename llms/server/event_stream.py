@@ -112,6 +112,13 @@ class EventStream:
         await self._outlet.write(data)
         self._blocked = False
 
+    @property
+    def keeps_up(self) -> bool:
+        """Tell whether something can be sent between two writes, at once."""
+        outlet = self._outlet
+        transport = outlet.transport
+        return transport is not None and not outlet.writing_paused and not transport.is_closing() and outlet.chunked
+
     def pass_on(self, data: bytes) -> bool:
         """Send whole events between two writes, at once; False, and nothing sent, where that would have to wait.
 

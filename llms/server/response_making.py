@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Final, Protocol, final
 
 from llms.gateway import Answering
@@ -20,6 +20,7 @@ from llms.server.errors import stopping
 from llms.server.response_memory import Memory
 from llms.server.routing_headers import routing_headers
 from llms.server.services import Services
+from llms.server.sinks import Outlet, told, unchanged
 from llms.stores.responses import StoredResponse
 
 _NUMBER: Final = b'"sequence_number":'
@@ -68,13 +69,11 @@ class Making:
             await self._memory.keep(self._memory.row(self._asked, response, sealed))
         return escape_separators(json.dumps(response)), routing_headers(exchange)
 
-    async def events(
-        self, heading: Heading, *, send: Callable[[bytes], bool] | None = None
-    ) -> AsyncGenerator[bytes, None]:
+    async def events(self, heading: Heading, *, client: Outlet | None = None) -> AsyncGenerator[bytes, None]:
         """Yield whole events to the end of the stream; raise an LlmsError while there is none.
 
-        Whoever cancels this stops the upstream. What the upstream tells may go through `send`, which tells whether it
-        is gone, instead of being yielded.
+        Whoever cancels this stops the upstream. What the upstream tells may go to the `client` at once instead
+        of being yielded.
         """
         running = self._services.running
         task = running.enter(self._chat.request_id)
@@ -83,7 +82,7 @@ class Making:
             async with answer:
                 heading.headers = routing_headers(answer.exchange)
                 heading.heartbeat = answer.heartbeat
-                self._shorten(answer, send)
+                self._shorten(answer, client)
                 async for chunk in answer.chunks():
                     if data := await self._told(chunk, answer):
                         yield data
@@ -99,19 +98,19 @@ class Making:
         finally:
             running.leave(task)
 
-    def _shorten(self, answer: Answering, send: Callable[[bytes], bool] | None) -> None:
-        """Let the upstream's own events go on without waking anybody, as long as only text comes."""
+    def _shorten(self, answer: Answering, client: Outlet | None) -> None:
+        """Let events go on without waking anybody, as long as only text comes."""
         short_cut = answer.short_cut
-        if send is None or short_cut is None or not answer.native or not self._services.config.server.fast_path:
+        if client is None or short_cut is None or not self._services.config.server.fast_path:
             return
 
-        def sink(data: bytes) -> bool:
-            if not send(data):
+        def pass_on(data: bytes) -> bool:
+            if not client.pass_on(data):
                 return False
             self._last = data
             return True
 
-        short_cut.sink = sink
+        short_cut.sink = unchanged(pass_on) if answer.native else told(client, self.telling)
 
     def queue(self) -> bytes:
         """Return the events of a response that is made in the background, before all others."""

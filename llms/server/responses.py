@@ -132,7 +132,7 @@ async def _relay(making: Making, events: EventStream) -> None:
     heading = _Heading()
     begun = False
     try:
-        async with aclosing(making.events(heading, send=events.pass_on)) as told:
+        async with aclosing(making.events(heading, client=events)) as told:
             async for data in told:
                 if not begun:
                     begun = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import aclosing, contextmanager
-from typing import Final, final
+from typing import ClassVar, Final, final
 
 from aiohttp import web
 
@@ -19,6 +19,7 @@ from llms.server.access import Access
 from llms.server.event_stream import EventStream
 from llms.server.routing_headers import routing_headers
 from llms.server.services import Services
+from llms.server.sinks import told
 from llms.streaming.progress import Waiting
 from llms.streaming.remote import RemoteSession
 from llms.streaming.replay import Event
@@ -147,15 +148,9 @@ class Generation:
 
     def _shorten(self, answer: Answering, session: StreamSession) -> None:
         """Let what only repeats come to the readers without waking the generation."""
-        wire, short_cut = self._wire, answer.short_cut
-        if wire is None or short_cut is None or answer.native or not self._services.config.server.fast_path:
-            return
-
-        def sink(data: bytes) -> bool:
-            session.append(data if data.isascii() else wire(data))
-            return True
-
-        short_cut.sink = sink
+        short_cut = answer.short_cut
+        if short_cut is not None and not answer.native and self._services.config.server.fast_path:
+            short_cut.sink = told(_Buffer(session), self.telling, self._wire)
 
     async def _append_batched(self, answer: Answering, session: StreamSession) -> None:
         from llms.streaming.batching import in_batches
@@ -186,6 +181,21 @@ class Generation:
             yield
         finally:
             ticker.discard(teller)
+
+
+@final
+class _Buffer:
+    """What takes all that comes: a session keeps it for its readers."""
+
+    __slots__ = ("_session",)
+    keeps_up: ClassVar[bool] = True
+
+    def __init__(self, session: StreamSession) -> None:
+        self._session = session
+
+    def pass_on(self, data: bytes) -> bool:
+        self._session.append(data)
+        return True
 
 
 @final

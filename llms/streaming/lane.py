@@ -22,6 +22,22 @@ class Counting(Protocol):
 
 
 @final
+class Unframed:
+    """Offer what is in such a read to whoever takes it without its framing."""
+
+    __slots__ = ("_take",)
+
+    def __init__(self, take: Callable[[bytes], bool]) -> None:
+        """`take` tells whether it is gone."""
+        self._take = take
+
+    def take(self, data: bytes) -> bool:
+        """Pass on a read that starts where a chunk may start; False, and nothing done, for all but one whole chunk."""
+        start = start_of_only(data)
+        return start > 0 and self._take(data[start:-2])
+
+
+@final
 class Lane:
     """Pass on reads from one stream to one client while there is a `shape` of which they may be."""
 
@@ -46,12 +62,9 @@ class Lane:
 
     def take(self, data: bytes) -> bool:
         """Pass on a read that starts where a chunk may start; False, and nothing done, for all but one whole chunk."""
-        start = data.find(b"\n") + 1
-        line, size = data[:start], len(data) - start - len(_CRLF)
-        if (line != b"%x\r\n" % size and line != b"%X\r\n" % size) or not data.endswith(_CRLF):
-            return False
+        start = start_of_only(data)
         shape, wire, transport = self.shape, self._wire, self._transport
-        if shape is None or transport.is_closing() or transport.get_write_buffer_size():
+        if not start or shape is None or transport.is_closing() or transport.get_write_buffer_size():
             return False
         payload = data[start:-2]
         count = shape.count(payload)
@@ -61,3 +74,10 @@ class Lane:
         self._account.chunks += count
         self.at = self._ticker.now
         return True
+
+
+def start_of_only(data: bytes) -> int:
+    """Return where the piece of a body starts in a read that is one whole HTTP chunk; 0 in any other."""
+    start = data.find(b"\n") + 1
+    line, size = data[:start], len(data) - start - len(_CRLF)
+    return start if data.endswith(_CRLF) and (line == b"%x\r\n" % size or line == b"%X\r\n" % size) else 0

@@ -6,12 +6,17 @@ remember what it has said. Both are pure: bytes and chunks in, bytes out.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
 from llms.protocol.chat import ChatRequest, Chunk, Completion, Usage
 from llms.protocol.errors import LlmsError
+from llms.protocol.shape import Shape
 
-__all__ = ["Dialect", "Telling", "TellsWire", "Told"]
+__all__ = ["Dialect", "TellTexts", "Telling", "TellsTexts", "TellsWire", "Told"]
+
+TellTexts = Callable[[Sequence[bytes]], bytes]
+"""Returns the events that tell texts, given as they stand in JSON, and notes them as told."""
 
 
 class Told(Protocol):
@@ -41,6 +46,18 @@ class Telling(Protocol):
 
     def error(self, error: LlmsError, /) -> bytes:
         """Return what ends a stream that broke."""
+        ...
+
+
+@runtime_checkable
+class TellsTexts(Protocol):
+    """A telling that can go on with the text that it has told last without seeing the chunks."""
+
+    def growing(self, shape: Shape, /) -> TellTexts | None:
+        """Return what tells all that chunks of a shape bring, as long as nothing else is told; None where nothing can.
+
+        It says what `chunk` would say.
+        """
         ...
 
 

@@ -6,10 +6,11 @@ from typing import ClassVar, final
 
 from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Chunk, Completion
-from llms.protocol.dialects import Dialect, Telling, Told
+from llms.protocol.dialects import Dialect, Telling, TellTexts, Told
 from llms.protocol.envelope import envelope
 from llms.protocol.errors import LlmsError
 from llms.protocol.parse import parse_chat
+from llms.protocol.shape import Shape
 from llms.protocol.sse import DONE, encode, encode_chunk, escape_separators
 
 
@@ -35,6 +36,9 @@ class _Relay:
 
     def end(self, chunk: Chunk, told: Told, /) -> bytes:
         return _chunk(chunk) + DONE
+
+    def growing(self, shape: Shape, /) -> TellTexts:
+        return (shape.chat or shape).wire
 
 
 def text_of(event: bytes) -> str:

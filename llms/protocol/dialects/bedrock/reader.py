@@ -19,6 +19,8 @@ class AnswerReader:
     __slots__ = ("_answer", "_frames", "_provider", "_secrets", "_skipped", "error")
     done: ClassVar[bool] = False
     """Only the end of the body tells the end of an answer."""
+    steady: ClassVar[None] = None
+    """Nothing is passed on unseen."""
 
     def __init__(self, answer: Answer, *, provider: str, max_event: int, secrets: tuple[str, ...] = ()) -> None:
         """Take what translates, and the provider's name and secrets for messages; `max_event` is in bytes."""

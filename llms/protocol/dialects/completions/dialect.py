@@ -7,12 +7,13 @@ from typing import Any, ClassVar, Final, final
 
 from llms.protocol import json
 from llms.protocol.chat import ChatRequest, Chunk, Completion
-from llms.protocol.dialects import Dialect, Telling, Told
+from llms.protocol.dialects import Dialect, Telling, TellTexts, Told
 from llms.protocol.dialects.completions.prompts import COMPLETIONS, chats, check, choices_each, refusal, texts
 from llms.protocol.envelope import envelope
 from llms.protocol.errors import LlmsError
 from llms.protocol.native import Original
 from llms.protocol.parse import parse_chat, parse_object
+from llms.protocol.shape import Shape, around
 from llms.protocol.sse import DONE, encode, escape_separators
 
 _CHAT_ID: Final = "chatcmpl-"
@@ -76,6 +77,15 @@ class _Telling:
     def error(self, error: LlmsError, /) -> bytes:
         return encode(_json(envelope(error)))
 
+    def growing(self, shape: Shape, /) -> TellTexts | None:
+        item = shape.sample()
+        [choice] = item["choices"]
+        if not choice["delta"].get("content") or choice.get("logprobs") or not self._words.knows(choice["index"]):
+            return None
+        told = self._words.told(item, "delta")
+        found = around(told["choices"][0], "text", json.dumps(told), told)
+        return Shape(b"data: " + found[0], found[1] + b"\n\n").wire if found is not None else None
+
 
 @final
 class _Words:
@@ -89,6 +99,10 @@ class _Words:
         self._echo = body.get("echo") is True
         self._offsets: dict[int, int] = {}
         """Characters of the prompt and of the tokens so far, for each choice that was met."""
+
+    def knows(self, index: int) -> bool:
+        """Tell whether a choice has begun."""
+        return index in self._offsets
 
     def told(self, item: Mapping[str, Any], key: str) -> dict[str, Any]:
         """Return a chat's answer, or a chunk of it, as completions have it; `key` is where its choices' words are."""

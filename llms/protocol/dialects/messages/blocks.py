@@ -11,6 +11,7 @@ from typing import Any, Literal, final
 
 from llms.protocol import json
 from llms.protocol.dialects.messages.details import UNSIGNED
+from llms.protocol.shape import Shape
 from llms.protocol.sse import escape_separators
 
 Said = Literal["text", "thinking"]
@@ -129,9 +130,19 @@ class Blocks:
                 self.give(each)
         self._close()
 
+    def growing(self, kind: Said) -> Shape | None:
+        """Return the shape of the events that say more in the open block; None where they would begin another."""
+        if self._open != kind:
+            return None
+        before, after = self._growth(kind, "").rsplit(b'""', 1)
+        return Shape(before + b'"', b'"' + after)
+
     def _say(self, kind: Said, text: str) -> None:
         self._begin(kind, {"text": ""} if kind == "text" else {"thinking": "", "signature": ""})
-        self._delta({"type": f"{kind}_delta", kind: text})
+        self._made.append(self._growth(kind, text))
+
+    def _growth(self, kind: Said, text: str) -> bytes:
+        return event("content_block_delta", {"index": self._at, "delta": {"type": f"{kind}_delta", kind: text}})
 
     def _tell_call(self, call: _Call) -> None:
         if not call.name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, final
+from typing import Any, Final, final
 
 from llms.protocol import json
 from llms.protocol.chat import Chunk, ChunkObject
@@ -12,8 +12,15 @@ from llms.protocol.dialects.messages.details import detail_of
 from llms.protocol.dialects.messages.words import FINISH_OF
 from llms.protocol.errors import LlmsError, UpstreamProtocolError
 from llms.protocol.fold import unfold
+from llms.protocol.growing_text import GrowingText
 from llms.protocol.refusals import error_for_event, is_error
+from llms.protocol.shape import Shape
 from llms.protocol.sse import Decoder, Event, EventTooLong
+
+_SEARCHES: Final = 8
+"""How many events of a block are looked at for their shape."""
+_TEXTS: Final = {"text_delta": "text", "thinking_delta": "thinking"}
+"""What a delta brings that is told as a text, by its type."""
 
 
 @final
@@ -21,8 +28,8 @@ class MessagesReader:
     """Translate each event; `error` and `done` are as those of a `ChunkReader`."""
 
     __slots__ = (
-        "_block", "_calls", "_decoder", "_head", "_made", "_provider", "_role", "_secrets", "_skipped", "_stream",
-        "_thoughts", "_usage", "done", "error",
+        "_block", "_calls", "_decoder", "_head", "_made", "_provider", "_role", "_searches", "_secrets", "_shape",
+        "_skipped", "_stream", "_thinking", "_thoughts", "_usage", "done", "error",
     )  # fmt: skip
 
     def __init__(
@@ -39,7 +46,11 @@ class MessagesReader:
         self._head: dict[str, Any] = {"object": "chat.completion.chunk", "created": created}
         self._made: list[ChunkObject] = []
         self._block: dict[str, Any] = {}
-        """The block that is open, as far as it has to be kept."""
+        """The block that is open, as far as it has to be kept, but for its thinking."""
+        self._thinking = GrowingText()
+        self._shape: Shape | None = None
+        """What the deltas of the open block have in common, once that is known."""
+        self._searches = 0
         self._role: dict[str, Any] = {"role": "assistant"}
         """Told with the first delta: until then an upstream may still fail without anybody having seen a chunk."""
         self._calls = 0
@@ -51,12 +62,22 @@ class MessagesReader:
 
     def feed(self, data: bytes) -> Chunk | None:
         """Return what one read completed; None when it completed nothing that a chat tells."""
+        shape = self.steady
+        if shape is not None and shape.chat is not None and (texts := shape.texts(data)):
+            if shape.kept is not None:
+                shape.kept.extend(texts)
+            return Chunk.repeated(shape, len(texts), shape.chat.wire(texts))
         try:
             events = self._decoder.feed(data)
         except EventTooLong as problem:
             self.error = UpstreamProtocolError(f"{self._provider}: {problem}")
             return None
         return self._chunk(events)
+
+    @property
+    def steady(self) -> Shape | None:
+        """Return the shape that the next read may be whole events of, without a change to anything here; or None."""
+        return self._shape if self._decoder.idle else None
 
     def close(self) -> Chunk | None:
         """Return what the end of the body completed."""
@@ -85,11 +106,27 @@ class MessagesReader:
                 break
         if not self._made:
             return None
+        if self._searches and self._shape is None:
+            self._look_for_shape(events[-1])
         chunk = Chunk(self._made)
         self._made = []
         chunk.final = self.done
         chunk.skipped, self._skipped = self._skipped, 0
         return chunk
+
+    def _look_for_shape(self, event: Event) -> None:
+        """Learn the shape of a delta that came to the chunk that was made last."""
+        self._searches -= 1
+        try:
+            item = json.loads(event[1])
+            delta, chunk = item["delta"], self._made[-1]
+            name = _TEXTS[delta["type"]]
+            is_it = chunk["choices"][0]["delta"] in ({"content": delta[name]}, {"reasoning_content": delta[name]})
+        except (ValueError, KeyError, TypeError, IndexError):
+            return
+        if is_it:
+            kept = self._thinking.passed if name == "thinking" else None
+            self._shape = Shape.translated(event, item, (delta, name), chunk, kept=kept)
 
     def _take(self, name: bytes, data: bytes) -> None:
         try:
@@ -117,6 +154,8 @@ class MessagesReader:
 
     def _start_block(self, item: Mapping[str, Any]) -> None:
         block = self._block = dict(item["content_block"])
+        self._thinking = GrowingText()
+        self._shape, self._searches = None, _SEARCHES
         if block["type"] == "tool_use":
             function = {"name": block["name"], "arguments": ""}
             self._say(
@@ -125,6 +164,7 @@ class MessagesReader:
         elif block["type"] == "text" and block.get("text"):
             self._say({"content": block["text"]})
         elif block["type"] == "thinking" and block.get("thinking"):
+            self._thinking.add(block["thinking"])
             self._say({"reasoning_content": block["thinking"]})
 
     def _delta(self, item: Mapping[str, Any]) -> None:
@@ -133,7 +173,7 @@ class MessagesReader:
         if kind == "text_delta":
             self._say({"content": delta["text"]})
         elif kind == "thinking_delta":
-            block["thinking"] = block.get("thinking", "") + delta["thinking"]
+            self._thinking.add(delta["thinking"])
             if delta["thinking"]:
                 self._say({"reasoning_content": delta["thinking"]})
         elif kind == "signature_delta":
@@ -144,12 +184,14 @@ class MessagesReader:
 
     def _stop_block(self, item: Mapping[str, Any]) -> None:
         block, self._block = self._block, {}
+        self._shape, self._searches = None, 0
         kind = block.get("type")
         if kind == "tool_use":
             if not block.get("heard"):
                 self._argue(json.dumps(block.get("input") or {}).decode())
             self._calls += 1
         elif kind in ("thinking", "redacted_thinking"):
+            block["thinking"] = self._thinking.whole()
             self._say({"reasoning_details": [detail_of(block, self._thoughts)]})
             self._thoughts += 1
 

@@ -6,12 +6,13 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final, final
 
 from llms.protocol.chat import Chunk
-from llms.protocol.dialects import Telling, Told
+from llms.protocol.dialects import Telling, TellTexts, Told
 from llms.protocol.dialects.messages.blocks import Blocks, event
 from llms.protocol.dialects.messages.details import blocks_in, thought_of
 from llms.protocol.dialects.messages.failures import failure
 from llms.protocol.dialects.messages.words import STOP_OF, told_usage
 from llms.protocol.errors import LlmsError
+from llms.protocol.shape import Shape
 
 _MATCHED: Final = ("stop_reason", "matched_stop")
 """Where upstreams say at which of the stop sequences they stopped (vLLM, SGLang)."""
@@ -56,6 +57,15 @@ class MessagesTelling:
     def error(self, error: LlmsError, /) -> bytes:
         """Return the event of an error."""
         return b"event: error\ndata: %b\n\n" % failure(error, request_id=self._request_id)
+
+    def growing(self, shape: Shape, /) -> TellTexts | None:
+        """Return what tells texts that go on in the block that is open."""
+        [choice] = shape.sample()["choices"]
+        delta = choice["delta"]
+        if choice.get("index") or not (self._thinks or delta.get("content")):
+            return None
+        grown = self._blocks.growing("text" if delta.get("content") else "thinking")
+        return grown.wire if grown is not None else None
 
     def _begin(self, chunk: Chunk) -> bytes:
         if self._head is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 from llms.protocol import json
+from llms.protocol.dialects import TellTexts
 from llms.protocol.sse import escape_separators
 
 
@@ -30,6 +31,19 @@ class Events:
         """Tell one event that brings a text, and otherwise what others brought before: see `beginning_of`."""
         self._said.append(b'%b%d,"delta":%b}\n\n' % (beginning, self.number, escape_separators(json.dumps(text))))
         self.number += 1
+
+    def growing(self, beginning: bytes, passed: list[bytes]) -> TellTexts:
+        """Return what tells texts at once, as `grow` does one by one, and adds them to those that have `passed`."""
+
+        def tell(texts: Sequence[bytes]) -> bytes:
+            number = self.number
+            self.number = number + len(texts)
+            passed.extend(texts)
+            return b"".join(
+                [b'%b%d,"delta":"%b"}\n\n' % (beginning, at, text) for at, text in enumerate(texts, number)]
+            )
+
+        return tell
 
     def add(self, event: bytes) -> None:
         """Take an event that has its number."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, final
 
+from llms.protocol.dialects import TellTexts
 from llms.protocol.dialects.responses.asked import Item
 from llms.protocol.dialects.responses.events import Events, beginning_of
 from llms.protocol.dialects.responses.plain_input import PlainInput
+from llms.protocol.growing_text import GrowingText
 
 Ended = Literal["completed", "incomplete"]
 
@@ -23,14 +25,14 @@ _EVENTS: Final = {
 class Part:
     """One part of an item that streams as text: what is said, what is refused, what is thought."""
 
-    __slots__ = ("_beginning", "_events", "_pieces", "_place", "_value", "kind")
+    __slots__ = ("_beginning", "_events", "_place", "_text", "_value", "kind")
 
     def __init__(self, events: Events, kind: str, place: Mapping[str, Any]) -> None:
         """Begin; `place` says where it stands: item id, output and content index."""
         self.kind = kind
         self._events = events
         self._place = place
-        self._pieces: list[str] = []
+        self._text = GrowingText()
         self._value: dict[str, Any] = {"type": kind, _PARTS[kind]: ""}
         if kind == "output_text":
             self._value |= {"annotations": [], "logprobs": []}
@@ -40,13 +42,17 @@ class Part:
 
     def add(self, text: str, logprobs: Sequence[Any] = ()) -> None:
         """Take the next piece."""
-        self._pieces.append(text)
+        self._text.add(text)
         if logprobs:
             self._value["logprobs"].extend(logprobs)
             told = {**self._place, "delta": text, "logprobs": list(logprobs)}
             self._events.say("response.output_text.delta", told)
         else:
             self._events.grow(self._beginning, text)
+
+    def growing(self) -> TellTexts:
+        """Return what tells the next pieces at once."""
+        return self._events.growing(self._beginning, self._text.passed)
 
     def annotate(self, annotation: Mapping[str, Any]) -> None:
         """Take a note on the text: a citation."""
@@ -58,7 +64,7 @@ class Part:
     def close(self) -> dict[str, Any]:
         """End, and return the whole part."""
         field = _PARTS[self.kind]
-        text = self._value[field] = "".join(self._pieces)
+        text = self._value[field] = self._text.whole()
         more = {"logprobs": self._value["logprobs"]} if self.kind == "output_text" else {}
         self._events.say(f"{_EVENTS[self.kind]}.done", {**self._place, field: text, **more})
         self._events.say("response.content_part.done", {**self._place, "part": self._value})
@@ -91,6 +97,11 @@ class Message:
             }
             self._part = Part(self._events, kind, place)
         return self._part
+
+    def growing(self, kind: str) -> TellTexts | None:
+        """Return what tells more of the part of a kind; None where that one does not grow."""
+        part = self._part
+        return part.growing() if part is not None and part.kind == kind else None
 
     def close(self, status: Ended) -> None:
         """End with all its parts."""

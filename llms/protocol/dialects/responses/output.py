@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, final
 
 from llms.protocol.chat import ChunkObject
+from llms.protocol.dialects import TellTexts
 from llms.protocol.dialects.responses.asked import Item
 from llms.protocol.dialects.responses.events import Events
 from llms.protocol.dialects.responses.frame import Frame
@@ -64,6 +65,19 @@ class Output:
                 continue
             self._delta(choice["delta"], choice)
             self.finish = choice.get("finish_reason") or self.finish
+
+    def growing(self, item: ChunkObject) -> TellTexts | None:
+        """Return what tells texts of chunks that are otherwise like one; None where another item or part would begin.
+
+        Such a chunk has one choice, and a delta with one text.
+        """
+        [choice] = item["choices"]
+        if choice["index"] or choice.get("logprobs"):
+            return None
+        message, reasoning = self._message, self._reasoning
+        if choice["delta"].get("content"):
+            return message.growing("output_text") if message is not None and reasoning is None else None
+        return reasoning.growing() if message is None and reasoning is not None and not reasoning.has_details else None
 
     @property
     def reason(self) -> str | None:

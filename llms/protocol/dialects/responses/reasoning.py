@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
+from llms.protocol.dialects import TellTexts
 from llms.protocol.dialects.responses.asked import Item
 from llms.protocol.dialects.responses.events import Events, beginning_of
 from llms.protocol.dialects.responses.items import Ended, Part
 from llms.protocol.dialects.responses.opaque import Thought, seal
+from llms.protocol.growing_text import GrowingText
 
 
 @final
@@ -18,17 +20,16 @@ class Reasoning:
     What it carries for the model is in `sealed`, kept with the item and shown where the client asked for it.
     """
 
-    __slots__ = ("_as_summary", "_beginning", "_details", "_events", "_index", "_part", "_pieces", "item", "sealed")
+    __slots__ = ("_beginning", "_details", "_events", "_index", "_part", "_summary", "item", "sealed")
 
     def __init__(self, events: Events, item_id: str, index: int, *, as_summary: bool) -> None:
         """Begin; `as_summary` tells the text as a summary."""
         self.item: Item = {"id": item_id, "type": "reasoning", "status": "in_progress", "summary": []}
         self.sealed: str | None = None
-        self._as_summary = as_summary
+        self._summary = GrowingText() if as_summary else None
         self._events = events
         self._index = index
         self._part: Part | None = None
-        self._pieces: list[str] = []
         self._details: list[Mapping[str, Any]] = []
         place = {"item_id": item_id, "output_index": index, "summary_index": 0}
         self._beginning = beginning_of("response.reasoning_summary_text.delta", place)
@@ -43,15 +44,21 @@ class Reasoning:
 
     def add(self, text: str) -> None:
         """Take the next piece of the text."""
-        self._pieces.append(text)
-        if not self._as_summary:
+        if self._summary is None:
             if self._part is None:
                 self._part = Part(self._events, "reasoning_text", {**self._place(), "content_index": 0})
             self._part.add(text)
             return
-        if len(self._pieces) == 1:
+        if not self._summary:
             self._tell("part.added", {"part": {"type": "summary_text", "text": ""}})
+        self._summary.add(text)
         self._events.grow(self._beginning, text)
+
+    def growing(self) -> TellTexts | None:
+        """Return what tells the next pieces at once; None before the first of them."""
+        if self._part is not None:
+            return self._part.growing()
+        return self._events.growing(self._beginning, self._summary.passed) if self._summary else None
 
     def keep(self, details: Sequence[Mapping[str, Any]]) -> None:
         """Take what has to be given back to the model."""
@@ -59,9 +66,10 @@ class Reasoning:
 
     def close(self, status: Ended, *, show: bool) -> None:
         """End; `show` puts what is sealed into the item that the client gets."""
-        text = "".join(self._pieces)
+        text = self._summary.whole() if self._summary is not None else ""
         if self._part is not None:
-            self.item["content"] = [self._part.close()]
+            part = self._part.close()
+            text, self.item["content"] = part["text"], [part]
         elif text:
             self._tell("text.done", {"text": text})
             part = {"type": "summary_text", "text": text}

@@ -7,13 +7,14 @@ from typing import Any, final
 
 from llms.protocol import json
 from llms.protocol.chat import Chunk, CompletionObject
-from llms.protocol.dialects import Telling, Told
+from llms.protocol.dialects import Telling, TellTexts, Told
 from llms.protocol.dialects.responses.events import Events
 from llms.protocol.dialects.responses.frame import End, Frame
 from llms.protocol.dialects.responses.output import Output
 from llms.protocol.envelope import envelope
 from llms.protocol.errors import Cancelled, LlmsError
 from llms.protocol.fold import unfold
+from llms.protocol.shape import Shape
 from llms.protocol.sse import escape_separators
 
 
@@ -68,6 +69,10 @@ class ResponseTelling:
         if begun:
             self.break_off(error)
         return self._events.taken()
+
+    def growing(self, shape: Shape, /) -> TellTexts | None:
+        """Return what tells texts that go on in the part that is open."""
+        return self._output.growing(shape.sample())
 
     def go_on_from(self, number: int) -> None:
         """Number what follows as if others had told the events before: those of an upstream were passed on."""
