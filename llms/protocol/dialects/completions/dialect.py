@@ -80,7 +80,7 @@ class _Telling:
     def growing(self, shape: Shape, /) -> TellTexts | None:
         item = shape.sample()
         [choice] = item["choices"]
-        if not choice["delta"].get("content") or choice.get("logprobs") or not self._words.knows(choice["index"]):
+        if not choice["delta"].get("content") or choice.get("logprobs"):
             return None
         told = self._words.told(item, "delta")
         found = around(told["choices"][0], "text", json.dumps(told), told)
@@ -99,10 +99,6 @@ class _Words:
         self._echo = body.get("echo") is True
         self._offsets: dict[int, int] = {}
         """Characters of the prompt and of the tokens so far, for each choice that was met."""
-
-    def knows(self, index: int) -> bool:
-        """Tell whether a choice has begun."""
-        return index in self._offsets
 
     def told(self, item: Mapping[str, Any], key: str) -> dict[str, Any]:
         """Return a chat's answer, or a chunk of it, as completions have it; `key` is where its choices' words are."""

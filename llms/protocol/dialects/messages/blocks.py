@@ -132,7 +132,7 @@ class Blocks:
 
     def growing(self, kind: Said) -> Shape | None:
         """Return the shape of the events that say more in the open block; None where they would begin another."""
-        if self._open != kind:
+        if self._open != kind or self._call is not None:
             return None
         before, after = self._growth(kind, "").rsplit(b'""', 1)
         return Shape(before + b'"', b'"' + after)

@@ -184,7 +184,6 @@ class MessagesReader:
 
     def _stop_block(self, item: Mapping[str, Any]) -> None:
         block, self._block = self._block, {}
-        self._shape, self._searches = None, 0
         kind = block.get("type")
         if kind == "tool_use":
             if not block.get("heard"):
