@@ -189,7 +189,7 @@ ODD_CHATS: dict[str, Sequence[bytes | Step]] = {
         STOP,
     ],
     "nothing": [*map(says, ["a", "b", "c", "", "d", "", "e"]), STOP, DONE],
-    "another choice": [ROLE, says("x", index=1), *[says("b", index=1)] * 9, STOP, DONE],
+    "another choice": [says("a"), says("x", index=1), *[says("b", index=1)] * 9, STOP, DONE],
     "what is known is not what is told": [
         *map(thinks, "abcd"),
         *[says("A").replace(b"A", b"\\u0041")] * 9,

@@ -22,6 +22,7 @@ from llms.protocol.fold import Fold
 from llms.testing.messages import STOP, block, delta, event, message_event, start
 from tests.protocol.dialects.messages.legal import STOPS, blocks, events_of, message_of, stream_of
 
+TEXTS = st.lists(st.one_of(st.text(max_size=3), st.sampled_from(["", "/", '"', "\\", "\u2028", " }"])), max_size=6)
 HEAD = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 
 
@@ -60,6 +61,28 @@ def argue(index: int, arguments: str, name: str = "") -> dict[str, Any]:
     head = {"id": f"call_{index}", "type": "function"} if name else {}
     function = {"name": name, "arguments": arguments} if name else {"arguments": arguments}
     return {"tool_calls": [{"index": index, **head, "function": function}]}
+
+
+class TestWhatOnlyRepeats:
+    @given(st.lists(st.tuples(st.integers(0, 1), st.sampled_from(["text", "thinking"]), TEXTS), max_size=4))
+    def test_it_is_read_as_what_is_decoded(self, made: list[tuple[int, str, list[str]]]) -> None:
+        wire = start()
+        for at, kind, texts in made:
+            pieces = [delta(kind, piece) for piece in [*"abc", *texts]]
+            wire += block(at, {"type": kind, kind: ""}, *pieces)
+        frames = [frame + b"\n\n" for frame in (wire + message_event() + STOP).split(b"\n\n") if frame]
+        halves = [half for frame in frames for half in (frame[:-1], frame[-1:])]
+
+        at_once, decoded = ([item for part in read(reads)[1] for item in part.objects] for reads in (frames, halves))
+        assert at_once == decoded
+
+    def test_it_is_not_decoded(self) -> None:
+        words = [f"w{number}" for number in range(20)]
+        wire = start() + block(0, {"type": "text", "text": ""}, *(delta("text", word) for word in words))
+        _, chunks = read([frame + b"\n\n" for frame in wire.split(b"\n\n") if frame])
+
+        assert sum(chunk.wire is not None for chunk in chunks) > 16
+        assert [item["choices"][0]["delta"]["content"] for chunk in chunks for item in chunk.objects] == words
 
 
 class TestThereAndBack:
