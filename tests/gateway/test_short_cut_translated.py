@@ -173,10 +173,12 @@ def scored(text: str) -> Any:
     return item
 
 
+CITED = {"annotations": [{"type": "url_citation", "url_citation": {"url": "https://example.org", "title": "x"}}]}
 CALL = [calls("", id="c", type="function"), calls('{"a"'), calls(": 1}")]
 ODD_CHATS: dict[str, Sequence[bytes | Step]] = {
     "reasoning, then text": [*map(thinks, WORDS[:9]), *map(says, WORDS[:9]), STOP, DONE],
     "text, then reasoning": [*map(says, WORDS[:9]), *map(thinks, WORDS[:9]), *map(says, WORDS[:9]), STOP, DONE],
+    "a citation between thoughts": [*map(thinks, "abcd"), event(chunk(CITED)), *map(thinks, "efg"), *map(says, "abc")],
     "a call without a name": [
         *map(says, "abcd"),
         event(chunk({"tool_calls": [{"index": 0, "id": "c"}]})),
