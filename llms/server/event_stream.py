@@ -124,9 +124,8 @@ class EventStream:
 
         This is what `write` comes to for a client that keeps up, without the layers between: an HTTP chunk, one write.
         """
-        outlet = self._outlet
-        transport = outlet.transport
-        if transport is None or outlet.writing_paused or transport.is_closing() or not outlet.chunked:
+        transport = self._outlet.transport
+        if transport is None or not self.keeps_up:
             return False
         self._last = self._ticker.now
         transport.write(b"%x\r\n%b\r\n" % (len(data), data))
