@@ -135,6 +135,16 @@ class Chunk:
         return chunk
 
     @classmethod
+    def translated(cls, shape: Shape, data: bytes) -> Chunk | None:
+        """Make a chunk of events in another dialect that all have a known shape; None where `data` is anything else."""
+        texts = shape.texts(data) if shape.chat is not None else ()
+        if not texts or shape.chat is None:
+            return None
+        if shape.kept is not None:
+            shape.kept.extend(texts)
+        return cls.repeated(shape, len(texts), shape.chat.wire(texts))
+
+    @classmethod
     def passed(cls, native: Native) -> Chunk:
         """Make a chunk of what came in the client's own dialect."""
         chunk = cls(())

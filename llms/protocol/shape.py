@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, Protocol
 
 from llms.protocol import json
 
@@ -24,7 +24,7 @@ _ASCII: Final = re.compile(rb"[ !#-\[\]-\x7f]*(?:\\[\"\\/bfnrt][ !#-\[\]-\x7f]*)
 _FRAME: Final = b"data: "
 _END: Final = b"\n\n"
 _MARK: Final = b"~"
-_SLASH: Final = b"\\/"
+SLASH: Final = b"\\/"
 """The one of the short escapes that is not written again where a text is decoded on the way."""
 _PADDING: Final = re.compile(rb" +\}\n\n")
 """Anthropic ends its events with blanks, of another number each, to hide how long their texts are."""
@@ -39,7 +39,6 @@ class Passable(Protocol):
         ...
 
 
-@final
 class Shape:
     """The bytes around the text in the events of one stream."""
 
@@ -106,7 +105,7 @@ class Shape:
         texts = data[len(first) : -len(last)].split(self._between)
         # The blank keeps halves of neighbours apart, of characters and of escapes.
         joined = b" ".join(texts)
-        return len(texts) if _SIMPLE.fullmatch(joined) and (joined.isascii() or _is_utf8(joined)) else 0
+        return len(texts) if is_simple(joined) else 0
 
     def texts(self, data: bytes) -> list[bytes]:
         """Return the texts, as they stand in JSON, of what is whole events of this shape and nothing else.
@@ -115,7 +114,7 @@ class Shape:
         """
         if self.chat is not None and b" }\n\n" in data:
             data = _PADDING.sub(b"}\n\n", data)
-        if not self.count(data) or _SLASH in data:
+        if not self.count(data) or SLASH in data:
             return []
         texts = data[len(self._first) : -len(self._last)].split(self._between)
         return texts if all(texts) else []
@@ -144,7 +143,7 @@ def around(holder: dict[str, Any], name: str, payload: bytes, item: dict[str, An
     """
     text = holder[name]
     plain = text.encode("utf-8", "replace")
-    found = re.search(rb'"%b"\s*:\s*"' % name.encode(), payload)
+    found = re.search(rb'"%b"\s*:\s*"' % name.encode(), payload) if b"\n" not in payload else None
     if found is None or not _PLAIN.fullmatch(plain) or not payload.startswith(plain + b'"', found.end()):
         return None
     before, after = payload[: found.end()], payload[found.end() + len(plain) :]
@@ -152,6 +151,11 @@ def around(holder: dict[str, Any], name: str, payload: bytes, item: dict[str, An
     same = _reads_as(before + _MARK + after, item)
     holder[name] = text
     return (before, after) if same else None
+
+
+def is_simple(text: bytes) -> bool:
+    """Tell whether a text between quotes of JSON is UTF-8 without escapes but for the short ones."""
+    return _SIMPLE.fullmatch(text) is not None and (text.isascii() or _is_utf8(text))
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -38,6 +38,7 @@ OF_MESSAGES: dict[str, Asked] = {
     "chat": ("/v1/chat/completions", chat(stream_options={"include_usage": True})),
     **{name: asked for name, asked in OF_CHATS.items() if not name.startswith("messages")},
 }
+OF_GEMINI = {"chat": OF_MESSAGES["chat"], **OF_CHATS}
 WORDS = ["a", "b", *(f'w{number} é😀 "\n' for number in range(40))]
 _NEW = re.compile(rb'resp_[0-9a-f]{48}|(?:msg|rs|fc|ctc)_[0-9a-f]{40,}|"(?:created|completed)(?:_at)?":\d+')
 """Ids and times that are others each time."""
@@ -107,6 +108,22 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return found
 
 
+def gemini(*parts: Any, tokens: int = 1, finish: str | None = None) -> bytes:
+    """Return one event, with the line ends that Google's have, and counts that grow."""
+    end = {"finishReason": finish} if finish else {}
+    candidate = {"content": {"parts": [*parts], "role": "model"}, **end, "index": 0}
+    usage = {"promptTokenCount": 7, "candidatesTokenCount": tokens, "totalTokenCount": 7 + tokens}
+    item = {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini-x", "responseId": "r1"}
+    return b"data: %b\r\n\r\n" % json.dumps(item, ensure_ascii=False).encode()
+
+
+def of_gemini(*texts: str, **more: Any) -> list[bytes]:
+    return [gemini({"text": text, **more}, tokens=number) for number, text in enumerate(texts)]
+
+
+GEMINI_ENDS = gemini({"text": ""}, tokens=99, finish="STOP")
+
+
 async def streamed(kind: str, asked: Asked, *pieces: bytes | Step) -> tuple[Reply, Proxy]:
     path, body = asked
     async with FakeUpstream() as upstream:
@@ -144,6 +161,16 @@ class TestWhatPasses:
         assert (json.dumps(WORDS[-1], ensure_ascii=False)[1:-1] in reply.body.decode()) is tells
         assert not tells or len(written) < 9
         assert (await proxy.all_ended(1))[0].chunks >= len(WORDS)
+
+    @pytest.mark.parametrize("dialect", OF_GEMINI)
+    async def test_nor_does_gemini(self, dialect: str, written: list[bytes]) -> None:
+        reply, proxy = await streamed("gemini", OF_GEMINI[dialect], *of_gemini(*WORDS), GEMINI_ENDS)
+
+        assert json.dumps(WORDS[-1], ensure_ascii=False)[1:-1] in reply.body.decode()
+        assert len(written) < 8
+        [ended] = await proxy.all_ended(1)
+        assert (ended.usage.prompt_tokens, ended.usage.completion_tokens) == (7, 99)
+        assert ended.chunks >= len(WORDS)
 
     async def test_what_was_thought_is_given_back_whole(self) -> None:
         reply, _ = await streamed("anthropic", OF_MESSAGES["chat"], *message(block(0, "thinking", *WORDS)))
@@ -236,6 +263,19 @@ ODD_MESSAGES: dict[str, Sequence[bytes | Step]] = {
 }
 
 
+ODD_GEMINI: dict[str, Sequence[bytes | Step]] = {
+    "thoughts, then text": [*of_gemini(*WORDS[:9], thought=True), *of_gemini(*WORDS[:9]), GEMINI_ENDS],
+    "nothing": [*of_gemini(*"ab", "", *"cd"), GEMINI_ENDS],
+    "two parts": [*of_gemini(*"abc"), gemini({"text": "d"}, {"text": "e"}), *of_gemini(*"fg"), GEMINI_ENDS],
+    "several at once": [*of_gemini(*"abc"), b"".join(of_gemini(*"defg")), GEMINI_ENDS],
+    "escapes": [each.replace(b"/", b"\\/").replace(b"$", b"\\u0041") for each in of_gemini(*"abc/d$ef")],
+    "a call": [*of_gemini(*"abc"), gemini({"functionCall": {"name": "f", "args": {}}}), *of_gemini(*"de"), GEMINI_ENDS],
+    "half an event": [part for each in of_gemini(*"abcdefgh") for part in (each[:-7], each[-7:])],
+    "an error": [*of_gemini(*"abcd"), event({"error": {"code": 500, "message": "no", "status": "INTERNAL"}})],
+    "a cut": [*of_gemini(*"abcd"), cut()],
+}
+
+
 class TestTheSame:
     @pytest.mark.parametrize("dialect", OF_CHATS)
     async def test_documented_chats(self, dialect: str) -> None:
@@ -251,6 +291,12 @@ class TestTheSame:
         async with both("anthropic") as proxies:
             for odd in ODD_MESSAGES.values():
                 await compare(proxies, OF_MESSAGES[dialect], *odd)
+
+    @pytest.mark.parametrize("dialect", OF_GEMINI)
+    async def test_odd_answers_of_gemini(self, dialect: str) -> None:
+        async with both("gemini") as proxies:
+            for odd in ODD_GEMINI.values():
+                await compare(proxies, OF_GEMINI[dialect], *odd)
 
 
 def same_both_ways(kind: str, asked: dict[str, Asked], streams: st.SearchStrategy[list[bytes]]) -> None:

@@ -17,7 +17,7 @@ from llms.providers._batches import MAX_INPUTS, Batches, MaxInputs, answer_limit
 from llms.providers._http import Endpoint, Response
 from llms.providers._http_options import Address, HttpOptions, secrets_of
 from llms.providers._translated import translated
-from llms.providers.base import ProviderFactory, ProviderSettings, Resources, SupportsEmbeddings
+from llms.providers.base import ProviderFactory, ProviderSettings, Relay, Resources, SupportsEmbeddings
 from llms.providers.gemini.signatures import Signatures
 
 _OPENAI_PATH: Final = "/openai"
@@ -64,11 +64,19 @@ class Gemini:
 
     def chat(self, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Chunk, None]:
         """Yield the answer as it comes, or all of it as one chunk."""
+        return self._answer(request, stream=stream)
+
+    def relay(self, request: ChatRequest, relay: Relay) -> AsyncGenerator[Chunk, None]:
+        """Yield what `chat` does, but for the events that are passed on as they arrive."""
+        return self._answer(request, stream=True, relay=relay)
+
+    def _answer(self, request: ChatRequest, *, stream: bool, relay: Relay | None = None) -> AsyncGenerator[Chunk, None]:
         return translated(
             self._endpoint,
             lambda: self._send(request, stream=stream),
             lambda _: self._reader(request),
             stream=stream,
+            relay=relay,
         )
 
     async def embed(self, request: EmbeddingRequest) -> Embeddings:

@@ -57,6 +57,64 @@ def read(*events: Any, kept: dict[str, str] | None = None) -> tuple[list[Any], L
     return [item for chunk in chunks if chunk is not None for item in chunk.objects], reading.error
 
 
+class TestWhatOnlyRepeats:
+    """Events that differ in a text and in what is counted."""
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.one_of(st.text(max_size=3), st.sampled_from(["", "/", '"', "\\", "\u2028", "}", '"}],"role"'])),
+                st.booleans(),
+                st.sampled_from(
+                    [{"candidatesTokenCount": 8}, {"candidatesTokenCount": 9, "thoughtsTokenCount": 1}, None]
+                ),
+            ),
+            max_size=8,
+        ),
+        st.sampled_from(["\n\n", "\r\n\r\n"]),
+    )
+    def test_they_are_read_as_what_is_decoded(self, made: list[tuple[str, bool, Any]], end: str) -> None:
+        events = [said({"text": piece}) for piece in "abc"]
+        for piece, thinks, counts in made:
+            event = said({"text": piece, **({"thought": True} if thinks else {})})
+            events.append({**event, "usageMetadata": {"promptTokenCount": 7, **counts} if counts else None})
+        frames = [wire(event, end=end) for event in [*events, said(finish="STOP")]]
+        halves = [half for frame in frames for half in (frame[:-1], frame[-1:])]
+
+        assert self.objects(frames) == self.objects(halves)
+        assert self.objects(frames[:-1]) == self.objects(halves[:-2]), "the counts of the last event"
+
+    @pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n"])
+    def test_they_are_not_decoded(self, end: str) -> None:
+        reading = reader()
+        words = [f"w{number}" for number in range(20)]
+        counts = [{**USAGE, "candidatesTokenCount": number} for number in range(20)]
+        events = [{**said({"text": word}), "usageMetadata": each} for word, each in zip(words, counts, strict=True)]
+        chunks = [chunk for event in events if (chunk := reading.feed(wire(event, end=end))) is not None]
+        last = reading.close()
+
+        assert sum(chunk.wire is not None for chunk in chunks) == 19
+        assert [item["choices"][0]["delta"]["content"] for chunk in chunks for item in chunk.objects] == words
+        assert last is not None
+        assert last.objects[0]["usage"]["completion_tokens"] == 19 + USAGE["thoughtsTokenCount"]
+
+    @pytest.mark.parametrize(
+        "counts", [b"{}}", b"[]", b'{"a":1', b'{"a":\n\n1}', b'{"a":1},"x":{"b":2}', b'{"a":\xff}'], ids=repr
+    )
+    def test_what_is_not_counts_is_looked_at(self, counts: bytes) -> None:
+        first = b"".join(wire(said({"text": piece})) for piece in "ab")
+        odd = wire(said({"text": "c"})).replace(json.dumps(USAGE).encode(), counts)
+        frames = [frame + b"\n\n" for frame in first.split(b"\n\n") if frame]
+
+        assert self.objects([*frames, odd]) == self.objects([*frames, odd[:-1], odd[-1:]])
+
+    @staticmethod
+    def objects(reads: list[bytes]) -> list[Any]:
+        reading = reader()
+        chunks = [*map(reading.feed, reads), reading.close()]
+        return [item for chunk in chunks if chunk is not None for item in chunk.objects]
+
+
 def folded(objects: list[Any]) -> Any:
     fold = Fold()
     fold.add(objects)

@@ -86,6 +86,10 @@ class Answer:
             )
         return objects
 
+    def note(self, usage: Mapping[str, Any]) -> None:
+        """Take the tokens that an event counts which is told otherwise."""
+        self.usage = usage
+
     def ending(self) -> ChunkObject | None:
         """Return the chunk that tells usage, where it is known."""
         return None if self.usage is None else {**self._head, "choices": [], "usage": usage_of(self.usage)}

@@ -7,12 +7,16 @@ from typing import Any, ClassVar, Final, final
 from llms.protocol import json
 from llms.protocol.chat import Chunk, ChunkObject
 from llms.protocol.dialects.gemini.answer import Answer, has_answer
+from llms.protocol.dialects.gemini.counted_shape import CountedShape
 from llms.protocol.dialects.gemini.errors import error_in
 from llms.protocol.errors import LlmsError, UpstreamProtocolError
 from llms.protocol.refusals import is_error
+from llms.protocol.shape import Shape
 from llms.protocol.sse import Decoder, Event, EventTooLong
 
 _END: Final = b"[DONE]"
+_SEARCHES: Final = 8
+"""How many events of a stream are looked at for their shape."""
 
 
 @final
@@ -22,11 +26,9 @@ class AnswerReader:
     After a feed, `error` holds why the answer ended early; the chunk returned came before it.
     """
 
-    __slots__ = ("_answer", "_decoder", "_provider", "_secrets", "_skipped", "error")
+    __slots__ = ("_answer", "_decoder", "_provider", "_searches", "_secrets", "_shape", "_skipped", "error")
     done: ClassVar[bool] = False
     """Only the end of the body tells the end of an answer."""
-    steady: ClassVar[None] = None
-    """Nothing is passed on unseen."""
 
     def __init__(self, answer: Answer, *, provider: str, max_event: int, secrets: tuple[str, ...] = ()) -> None:
         """Take what translates, and the provider's name and secrets for messages; `max_event` is in bytes."""
@@ -35,16 +37,31 @@ class AnswerReader:
         self._provider = provider
         self._secrets = secrets
         self._skipped = 0
+        self._shape: Shape | None = None
+        self._searches = _SEARCHES
         self.error: LlmsError | None = None
 
     def feed(self, data: bytes) -> Chunk | None:
         """Return what one read completed; None when it completed nothing."""
+        shape = self.steady
+        if shape is not None and (chunk := Chunk.translated(shape, data)) is not None:
+            return chunk
         try:
             events = self._decoder.feed(data)
         except EventTooLong as problem:
             self.error = UpstreamProtocolError(f"{self._provider}: {problem}")
             return None
-        return self._chunk(self._objects(events))
+        objects = self._objects(events)
+        if objects and self._searches and self.error is None:
+            self._searches -= 1
+            found = CountedShape.learned(data, events[-1][1], objects[-1], note=self._answer.note)
+            self._shape = found or self._shape
+        return self._chunk(objects)
+
+    @property
+    def steady(self) -> Shape | None:
+        """Return the shape that the next read may be whole events of, without a change to anything here; or None."""
+        return self._shape if self._decoder.idle else None
 
     def close(self) -> Chunk | None:
         """Return what the end of the body completed, and the usage."""

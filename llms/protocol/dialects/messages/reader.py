@@ -63,10 +63,8 @@ class MessagesReader:
     def feed(self, data: bytes) -> Chunk | None:
         """Return what one read completed; None when it completed nothing that a chat tells."""
         shape = self.steady
-        if shape is not None and shape.chat is not None and (texts := shape.texts(data)):
-            if shape.kept is not None:
-                shape.kept.extend(texts)
-            return Chunk.repeated(shape, len(texts), shape.chat.wire(texts))
+        if shape is not None and (chunk := Chunk.translated(shape, data)) is not None:
+            return chunk
         try:
             events = self._decoder.feed(data)
         except EventTooLong as problem:
