@@ -45,16 +45,22 @@ class Shape:
     __slots__ = ("_between", "_first", "_last", "_length", "chat", "kept")
 
     def __init__(
-        self, first: bytes, last: bytes, *, chat: Shape | None = None, kept: list[bytes] | None = None
+        self,
+        before: bytes,
+        after: bytes,
+        *,
+        frame: bytes = _FRAME,
+        chat: Shape | None = None,
+        kept: list[bytes] | None = None,
     ) -> None:
-        """Take the bytes of an event before and after the text.
+        """Take the JSON text before and after the text, and what begins an event.
 
         Where it is no chunk, `chat` is the shape of the chunk that it comes to, and `kept` takes the texts that pass.
         """
-        self._first = first
-        self._last = last
-        self._between = last + first
-        self._length = len(first) + len(last)
+        self._first = frame + before
+        self._last = after + _END
+        self._between = self._last + self._first
+        self._length = len(self._first) + len(self._last)
         self.chat = chat
         self.kept = kept
 
@@ -71,7 +77,7 @@ class Shape:
         if len(told) != 1 or told[0] not in _TEXTS or not isinstance(delta[told[0]], str):
             return None
         found = around(delta, told[0], payload, item)
-        return cls(_FRAME + found[0], found[1] + _END) if found is not None else None
+        return cls(*found) if found is not None else None
 
     @classmethod
     def translated(
@@ -91,7 +97,7 @@ class Shape:
         if found is None or chat is None:
             return None
         frame = b"event: %b\n%b" % (name, _FRAME) if name else _FRAME
-        return cls(frame + found[0], found[1] + _END, chat=chat, kept=kept)
+        return cls(*found, frame=frame, chat=chat, kept=kept)
 
     def count(self, data: bytes) -> int:
         """Return how many events `data` is; 0 unless it is whole events of this shape and nothing else."""

@@ -84,7 +84,7 @@ class _Telling:
             return None
         told = self._words.told(item, "delta")
         found = around(told["choices"][0], "text", json.dumps(told), told)
-        return Shape(b"data: " + found[0], found[1] + b"\n\n").wire if found is not None else None
+        return Shape(*found).wire if found is not None else None
 
 
 @final

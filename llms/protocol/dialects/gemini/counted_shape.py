@@ -18,13 +18,14 @@ _BRACE: Final = re.compile(rb"\}")
 class CountedShape(Shape):
     """The bytes around the text and around the counts behind it, in reads of one event."""
 
-    __slots__ = ("_behind", "_note")
+    __slots__ = ("_behind", "_note", "_to_counts")
 
     def __init__(
-        self, first: bytes, last: bytes, behind: bytes, *, chat: Shape, note: Callable[[Mapping[str, Any]], None]
+        self, before: bytes, after: bytes, behind: bytes, *, chat: Shape, note: Callable[[Mapping[str, Any]], None]
     ) -> None:
         """Take the bytes before the text, from it to the counts, and behind them; `note` takes the counts."""
-        super().__init__(first, last, chat=chat)
+        super().__init__(before, after, chat=chat)
+        self._to_counts = after
         self._behind = behind
         self._note = note
 
@@ -51,14 +52,14 @@ class CountedShape(Shape):
         if found is None or chat is None or parted is None:
             return None
         end = b"\r\n\r\n" if read.endswith(b"\r\n\r\n") else b"\n\n"
-        return cls(b"data: " + found[0], parted[0], parted[1] + end, chat=chat, note=note)
+        return cls(found[0], parted[0], parted[1] + end, chat=chat, note=note)
 
     def texts(self, data: bytes) -> list[bytes]:
         """Return the text of what is one event of this shape, and note its counts; see `Shape.texts`.
 
         Whoever is told the event otherwise notes the same counts again.
         """
-        first, last, behind = self._first, self._last, self._behind
+        first, last, behind = self._first, self._to_counts, self._behind
         if not data.startswith(first) or not data.endswith(behind):
             return []
         end = data.find(last, len(first))

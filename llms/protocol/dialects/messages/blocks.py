@@ -134,8 +134,8 @@ class Blocks:
         """Return the shape of the events that say more in the open block; None where they would begin another."""
         if self._open != kind or self._call is not None:
             return None
-        before, after = self._growth(kind, "").rsplit(b'""', 1)
-        return Shape(before + b'"', b'"' + after)
+        before, after = self._growth(kind, "").removesuffix(b"\n\n").rsplit(b'""', 1)
+        return Shape(before + b'"', b'"' + after, frame=b"")
 
     def _say(self, kind: Said, text: str) -> None:
         self._begin(kind, {"text": ""} if kind == "text" else {"thinking": "", "signature": ""})
