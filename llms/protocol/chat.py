@@ -137,12 +137,12 @@ class Chunk:
     @classmethod
     def translated(cls, shape: Shape, data: bytes) -> Chunk | None:
         """Make a chunk of events in another dialect that all have a known shape; None where `data` is anything else."""
-        texts = shape.texts(data) if shape.chat is not None else ()
-        if not texts or shape.chat is None:
+        chat, kept, texts = shape.chat, shape.kept, shape.texts(data)
+        if chat is None or not texts:
             return None
-        if shape.kept is not None:
-            shape.kept.extend(texts)
-        return cls.repeated(shape, len(texts), shape.chat.wire(texts))
+        if kept is not None:
+            kept.extend(texts)
+        return cls.repeated(shape, len(texts), chat.wire(texts))
 
     @classmethod
     def passed(cls, native: Native) -> Chunk:

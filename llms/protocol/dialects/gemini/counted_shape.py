@@ -36,15 +36,7 @@ class CountedShape(Shape):
         """Find the shape of the event that a read has ended with, and that came to a chunk of one text."""
         item = _object(payload)
         part = _only_part(item)
-        if (
-            item is None
-            or part is None
-            or chunk["choices"][0]["delta"]
-            not in (
-                {"content": part["text"]},
-                {"reasoning_content": part["text"]},
-            )
-        ):
+        if item is None or part is None or [*chunk["choices"][0]["delta"].values()] != [part["text"]]:
             return None
         found = around(part, "text", payload, item)
         chat = Shape.of(json.dumps(chunk), chunk)
