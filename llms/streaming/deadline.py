@@ -44,7 +44,8 @@ class Deadline:
         """When a wait began that is longer than what is left of the total."""
         self._what = ""
         self._seconds = 0.0
-        self._expired = False
+        self._expired: str | None = None
+        """What did not come in time, which nothing that comes later changes."""
         self._task: asyncio.Task[Any] | None = None
         self._call: Callable[[], None] | None = None
         self._lane: Lane | None = None
@@ -115,9 +116,9 @@ class Deadline:
         task = self._task
         if task is None:
             return None
-        if self._expired:
-            self._expired = False
-            return None if task.uncancel() > 0 else UpstreamTimeout(f"{provider}: {self._what.format(self._seconds)}")
+        if (what := self._expired) is not None:
+            self._expired = None
+            return None if task.uncancel() > 0 else UpstreamTimeout(f"{provider}: {what}")
         return None if task.cancelling() else UpstreamError(f"{provider}: the provider cancelled its own work")
 
     @property
@@ -136,7 +137,7 @@ class Deadline:
             self._call()
         elif self._task is not None:
             self._due = _NEVER
-            self._expired = True
+            self._expired = self._what.format(self._seconds)
             self._task.cancel()
 
     def _is_put_off(self, now: float) -> bool:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llms.server.event_stream import EventStream
+from llms.streaming.lane import Unframed
 from llms.testing import messages
 from llms.testing.answers import chunk
 from llms.testing.fake_upstream import FakeUpstream, cut, stall
@@ -142,6 +143,19 @@ class TestWhatPasses:
 
         assert json.dumps(WORDS[-1], ensure_ascii=False)[1:-1] in reply.body.decode()
         assert len(written) < 8
+
+    async def test_it_needs_no_parser(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        passed: list[bool] = []
+        take = Unframed.take
+
+        def noting(unframed: Unframed, data: bytes) -> bool:
+            passed.append(take(unframed, data))
+            return passed[-1]
+
+        monkeypatch.setattr(Unframed, "take", noting)
+        await streamed("openai_compatible", OF_CHATS["messages"], ROLE, *map(says, WORDS), STOP, DONE)
+
+        assert passed.count(True) > 30
 
     @pytest.mark.parametrize("dialect", ["messages, thinking", "responses", "responses, summary"])
     async def test_nor_does_its_reasoning(self, dialect: str, written: list[bytes]) -> None:

@@ -44,6 +44,7 @@ async def test_a_deadline_cancels_the_wait_that_is_due_and_tells_so() -> None:
     with pytest.raises(asyncio.CancelledError):
         async with asyncio.timeout(5):
             await asyncio.Event().wait()
+    deadline.arm(60, "something passed by after that")
     error = deadline.caught("up")
     assert isinstance(error, UpstreamTimeout)
     assert error.message == "up: too late after 0.05 s"
