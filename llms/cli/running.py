@@ -268,6 +268,7 @@ async def _reload(desk: Desk, path: str, engine: Engine) -> None:
     except ConfigError as error:
         _log.error("configuration not changed: the file has problems", problems=str(error).splitlines())
         return
+    desk.lines.settle()  # what is told of requests so far may hold the old secrets
     desk.redactor.update(secrets_of(config, os.environ))
     await engine.reload(config)
     _log.info("configuration in force", file=path)

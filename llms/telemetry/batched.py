@@ -63,7 +63,7 @@ class Batched:
         self._held.append(what)
         self._size += size
         if self._size > _FULL:
-            self._due()
+            self.settle()
         elif self._timer is None:
             self._wait()
 
@@ -71,11 +71,12 @@ class Batched:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self._due()
+            self.settle()
             return
-        self._timer = loop.call_later(_GATHER_SECONDS, self._due)
+        self._timer = loop.call_later(_GATHER_SECONDS, self.settle)
 
-    def _due(self) -> None:
+    def settle(self) -> None:
+        """Write what is held back, now; what the stream does not take is lost."""
         try:
             self.close()
         except (OSError, ValueError):
