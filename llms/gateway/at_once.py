@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from llms.gateway.fleet import Fleet
 from llms.gateway.inline import Inline
 from llms.gateway.lease import Lease
+from llms.gateway.speaking import speaks
 from llms.gateway.started import Client, Started
 from llms.protocol.chat import ChatRequest
 from llms.protocol.errors import ModelNotFound
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 def begin(gateway: Gateway, request: ChatRequest, client: Client, *, route: str, key_id: str) -> Inline | None:
     """Send a request to its first target; None, and nothing done, where that would have to wait for anything."""
     fleet = gateway.fleet
-    if fleet.sharing is not None or request.progress is not None or request.original is not None:
+    original = request.original
+    if fleet.sharing is not None or request.progress is not None:
+        return None
+    if original is not None and (original.refusal is not None or original.chats):
         return None
     try:
         way = fleet.catalog.resolve(request.model)
@@ -39,6 +43,8 @@ def _begin(
     target = plan.targets[0]
     member = fleet.members[target.provider]
     if member.begin is None or member.count_slots is not None or member.asks_bytes is not None:
+        return None
+    if request.original is not None and speaks(member.require(), request.original, target.model):
         return None
     if not member.slots.take():
         return None

@@ -20,7 +20,7 @@ from llms.protocol.chat import ChatRequest, Chunk, Usage
 from llms.protocol.shape import Shape
 from llms.protocol.stream import ChunkReader
 from llms.providers.beginning import Begun
-from llms.streaming.lane import Lane
+from llms.streaming.lane import Lane, Unframed
 
 if TYPE_CHECKING:
     from llms.gateway.gateway import Gateway
@@ -63,7 +63,7 @@ class Inline:
         self._client = client
         self._conform = new_conform(lease, request, exchange, include_usage=request.include_usage)
         self._is_over = False
-        self._lane: Lane | None = None
+        self._lane: Lane | Unframed | None = None
         row = lease.member.row
         timeouts = row.timeouts
         self._quiet = 0.0
@@ -127,28 +127,34 @@ class Inline:
 
     def _read(self) -> None:
         """Tell what has come of a stream."""
-        begun, exchange = self._begun, self.exchange
+        begun = self._begun
         reader = begun.reader
         data = begun.arrived()
         assert reader is not None
         if data:
-            shape = reader.steady
-            if shape is not None and self._conform.lets_pass(shape) and (count := shape.count(data)):
-                self._deadline.arm(self._idle, SILENT)
-                if not self._client.pass_on(data):
-                    self._hand_over(partial(self._answer, Chunk.repeated(shape, count, data)))
-                    return
-                exchange.chunks += count
-                self._open_lane(shape)
+            if self._pass_by(data):
+                self._open_lane(reader.steady)
             elif not self._feed(reader, data):
                 return
         if reader.error is not None or begun.is_whole:
             self.cancel()
 
+    def _pass_by(self, data: bytes) -> bool:
+        """Pass on what only repeats; tell whether it is gone."""
+        reader = self._begun.reader
+        shape = None if reader is None or self._is_over else reader.steady
+        if shape is None or not self._conform.lets_pass(shape):
+            return False
+        count = self._client.pass_by(shape, data)
+        if not count:
+            return False
+        self._deadline.arm(self._idle, SILENT)
+        self.exchange.chunks += count
+        return True
+
     def _feed(self, reader: ChunkReader, data: bytes) -> bool:
         """Tell what has to be looked at; False when that was the end of this way."""
-        if self._lane is not None:
-            self._lane.shape = None
+        self._close_lane()
         chunk = reader.feed(data)
         if chunk is not None and not self._take(chunk):
             return False
@@ -157,16 +163,20 @@ class Inline:
             return False
         return True
 
-    def _open_lane(self, shape: Shape) -> None:
+    def _open_lane(self, shape: Shape | None) -> None:
         """Let what comes next pass by, as far as it is of the same shape."""
         lane = self._lane
         if lane is None:
-            lane = self._lane = self._client.lane(self.exchange)
-            if lane is None:
-                return
-            self._deadline.follow(lane)
+            lane = self._lane = self._client.lane(self.exchange) or Unframed(self._pass_by)
+            if isinstance(lane, Lane):
+                self._deadline.follow(lane)
             self._begun.lend(lane)
-        lane.shape = shape
+        if isinstance(lane, Lane):
+            lane.shape = shape
+
+    def _close_lane(self) -> None:
+        if isinstance(self._lane, Lane):
+            self._lane.shape = None
 
     def _take(self, chunk: Chunk) -> bool:
         """Tell one chunk; False when that was the end of this way."""
@@ -258,8 +268,7 @@ class Inline:
 
     def _hand_over(self, opening: Callable[[], Coroutine[Any, Any, Opening]]) -> None:
         self._is_over = True
-        if self._lane is not None:
-            self._lane.shape = None
+        self._close_lane()
         self._quiet = self._deadline.waited(self._wait if self.exchange.ttft is None else self._idle)
         self._deadline.moved()
         self._client.go_on(opening, quiet=self._quiet)

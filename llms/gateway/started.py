@@ -10,6 +10,7 @@ from llms.gateway.exchange import Exchange
 from llms.gateway.fleet import Fleet
 from llms.gateway.lease import Lease
 from llms.protocol.chat import Chunk
+from llms.protocol.shape import Shape
 from llms.routing.planner import Plan
 from llms.streaming.lane import Lane
 
@@ -28,12 +29,18 @@ class Client(Protocol):
         """Send a chunk of a stream; tell whether the client keeps up."""
         ...
 
-    def pass_on(self, data: bytes) -> bool:
-        """Send events as they came; False, and nothing sent, where that would have to wait."""
+    def pass_by(self, shape: Shape, data: bytes) -> int:
+        """Send events of a shape without a chunk made of them, and return how many they are.
+
+        0, and nothing sent, where they are anything else, or would have to wait.
+        """
         ...
 
     def lane(self, exchange: Exchange) -> Lane | None:
-        """Return a way for reads that need not even be parsed, counted in the exchange; None where there is none."""
+        """Return a way for reads that need not even be parsed, counted in the exchange.
+
+        None where what passes is told in other words.
+        """
         ...
 
     def end(self, chunk: Chunk) -> None:

@@ -127,12 +127,10 @@ class OpenAICompatible:
 
     def begin(self, request: ChatRequest, *, stream: bool) -> BegunChat | None:
         """Send a chat at once, or have it sent on a new connection; None where more than that has to be done."""
-        if request.original is not None:
-            return None
         asking = self._abilities.asking(request.model, stream=stream)
         if asking.stream is not stream:
             return None
-        body = request.encode(stream=stream, ask_usage=asking.usage)
+        body = self._plainer.of(request).encode(stream=stream, ask_usage=asking.usage)
         head = b"%bx-llms-hops: %d\r\nContent-Length: %d\r\n\r\n"
         begun = BegunChat(self._endpoint, asking=asking, stream=stream)
         begun.send(head % (self._chat_head, request.hops + 1, len(body)), body)

@@ -111,12 +111,14 @@ class Door:
 
         return guarded
 
-    def inline(self, begin: Callable[[PlainExchange, Access], bool]) -> Callable[[PlainExchange], bool]:
+    def inline(
+        self, begin: Callable[[PlainExchange, Access], bool], *, anthropic: bool = False
+    ) -> Callable[[PlainExchange], bool]:
         """Return what answers inline; whoever is refused here is refused, in words, by a guarded handler."""
         services = self._services
 
         def guarded(request: PlainExchange) -> bool:
-            access = _meet(request, services, anthropic=False)
+            access = _meet(request, services, anthropic=anthropic or ANTHROPIC_VERSION in request.headers)
             try:
                 _admit_again(request, access, services)
                 return begin(request, access)

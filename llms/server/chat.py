@@ -66,24 +66,17 @@ class Chat:
         raw = plain_json(request, self._services)
         chat = self._dialect.parse(raw, request_id=access.request_id, hops=access.hops, stream=None)
         inline = InlineChat(request, access, chat, dialect=self._dialect, wire=self._wire, services=self._services)
-        if not inline.begin():
-            return False
         request.access, request.inline = access, inline
-        return True
-
-    async def _go_on(self, request: Asked, access: Access, inline: InlineChat) -> web.StreamResponse:
-        """Answer from where it stands what was begun inline."""
-        inline.taken_over()
-        with self._services.running.request(access.request_id) as task:
-            if inline.chat.stream:
-                return await self._stream(request, access, inline.chat, task, batched=False, begun=inline)
-            return await self._whole(request, access, inline.chat, begun=inline)
+        return inline.begin()
 
     async def _answer(self, request: Asked, access: Access, *, stream: bool | None) -> web.StreamResponse:
-        if isinstance(request, PlainExchange) and request.inline is not None:
-            return await self._go_on(request, access, request.inline)
-        raw = await read_json(request, self._services)
-        chat = self._dialect.parse(raw, request_id=access.request_id, hops=access.hops, stream=stream)
+        begun = request.inline if isinstance(request, PlainExchange) else None
+        if begun is None:
+            raw = await read_json(request, self._services)
+            chat = self._dialect.parse(raw, request_id=access.request_id, hops=access.hops, stream=stream)
+        else:
+            begun.taken_over()
+            chat = begun.chat
         wanted = NOTHING
         if chat.stream and OPT_IN in request.headers and self._dialect.opt_in and isinstance(request, web.Request):
             wanted = opted_in(request.headers.getall(OPT_IN))
@@ -96,8 +89,8 @@ class Chat:
         access.reported = True
         with self._services.running.request(access.request_id) as task:
             if chat.stream:
-                return await self._stream(request, access, chat, task, batched="batch" in wanted)
-            return await self._whole(request, access, chat)
+                return await self._stream(request, access, chat, task, batched="batch" in wanted, begun=begun)
+            return await self._whole(request, access, chat, begun)
 
     async def _resumable(
         self, request: web.Request, access: Access, chat: ChatRequest, *, batched: bool
@@ -115,9 +108,7 @@ class Chat:
         )
         return await answer(request, access, generation, services=self._services)
 
-    async def _whole(
-        self, request: Asked, access: Access, chat: ChatRequest, begun: InlineChat | None = None
-    ) -> WholeAnswer:
+    async def _whole(self, request: Asked, access: Access, chat: ChatRequest, begun: InlineChat | None) -> WholeAnswer:
         opening = begun.opening if begun is not None else None
         ask = opening or partial(self._services.gateway.complete, chat, route=request.path, key_id=access.caller.key_id)
         whole = await ask()
@@ -133,7 +124,7 @@ class Chat:
         task: Task,
         *,
         batched: bool,
-        begun: InlineChat | None = None,
+        begun: InlineChat | None,
     ) -> web.StreamResponse:
         services = self._services
         opening, quiet = (begun.opening, begun.quiet) if begun is not None else (None, 0.0)
@@ -141,7 +132,7 @@ class Chat:
         if chat.progress is not None:
             created = int(services.now())
             events.waiting = Waiting(chat.progress, request_id=chat.request_id, model=chat.model, created=created)
-        telling = self._dialect.telling(chat)
+        telling = self._dialect.telling(chat) if begun is None else begun.telling
         try:
             with services.running.told(task):
                 ask = opening or partial(services.gateway.chat, chat, route=request.path, key_id=access.caller.key_id)

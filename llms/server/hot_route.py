@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 import structlog
 from aiohttp import web
@@ -18,10 +18,17 @@ from llms.server.services import Services
 
 _log = structlog.get_logger()
 _UNUSUAL: Final = frozenset(
-    {"anthropic-version", "content-encoding", "cookie", "expect", "origin", "te", "trailer", "upgrade", "x-llms-stream"}
+    {"content-encoding", "cookie", "expect", "origin", "te", "trailer", "upgrade", "x-llms-stream"}
 )
 """Headers of requests that are none of the plain ones."""
-Guarded = Callable[[PlainExchange], Awaitable[web.StreamResponse]]
+
+
+class Way(NamedTuple):
+    """How the requests of one path are answered."""
+
+    handler: Callable[[PlainExchange], Awaitable[web.StreamResponse]]
+    begin: Callable[[PlainExchange], bool]
+    """Answers inline; False, and nothing sent, where that is not possible."""
 
 
 @final
@@ -31,16 +38,13 @@ class HotRoute:
     def __init__(
         self,
         services: Services,
-        handlers: Mapping[str, Guarded],
+        ways: Mapping[str, Way],
         *,
-        begin: Callable[[PlainExchange], bool],
         admits: Callable[[PlainExchange], bool],
     ) -> None:
-        """Take the handlers by path, what answers inline where that is possible, and who may come in at all."""
+        """Take the ways by path, and who may come in at all."""
         self._services = services
-        self._handlers = {f"POST {path} HTTP/1.1": handler for path, handler in handlers.items()}
-        self.begin = begin
-        """Answers inline; False, and nothing done, where that is not possible."""
+        self._ways = {f"POST {path} HTTP/1.1": way for path, way in ways.items()}
         self.admits = admits
         """Tells from its head whether a request is let in."""
         self.read = HeadReader(self._is_plain).read
@@ -48,7 +52,7 @@ class HotRoute:
 
     def _is_plain(self, line: str, headers: Mapping[str, str]) -> bool:
         return (
-            line in self._handlers
+            line in self._ways
             and _UNUSUAL.isdisjoint(headers)
             and headers.get("connection", "keep-alive").lower() == "keep-alive"
         )
@@ -57,6 +61,10 @@ class HotRoute:
         """Tell whether a plain request with a body of so many bytes is answered here."""
         server = self._services.config.server
         return server.fast_path and length <= server.max_body
+
+    def begin(self, exchange: PlainExchange) -> bool:
+        """Answer inline; False, and nothing sent, where that is not possible."""
+        return self._ways[exchange.head.line].begin(exchange)
 
     def go_on(self, exchange: PlainExchange) -> asyncio.Task[None]:
         """Have a task answer, from where the answer stands."""
@@ -67,7 +75,7 @@ class HotRoute:
         """Run the handler and send what it returns; cut the connection where that fails."""
         keeps = False
         try:
-            response = await self._handlers[exchange.head.line](exchange)
+            response = await self._ways[exchange.head.line].handler(exchange)
             exchange.send(response)
             keeps = response.keep_alive is not False
         except ConnectionError:

@@ -12,12 +12,14 @@ from llms.gateway.exchange import Exchange
 from llms.gateway.inline import Inline
 from llms.gateway.started import Opening
 from llms.protocol.chat import ChatRequest, Chunk
-from llms.protocol.dialects import Dialect, Telling
+from llms.protocol.dialects import Dialect
+from llms.protocol.shape import Shape
 from llms.server.access import Access
 from llms.server.event_stream import STREAM_HEADERS
 from llms.server.plain_exchange import PlainExchange, head
 from llms.server.routing_headers import routing_headers
 from llms.server.services import Services
+from llms.server.sinks import told
 from llms.streaming.lane import Lane
 
 
@@ -27,15 +29,17 @@ class InlineChat:
 
     __slots__ = (
         "_access",
-        "_dialect",
         "_exchange",
+        "_growing",
         "_inline",
+        "_passing",
         "_services",
-        "_telling",
         "_wire",
         "chat",
+        "dialect",
         "opening",
         "quiet",
+        "telling",
     )
 
     def __init__(
@@ -51,12 +55,16 @@ class InlineChat:
         """Take the request and what tells its answer; `wire` tells an upstream's own events."""
         self._exchange = exchange
         self._access = access
-        self._dialect = dialect
-        self._telling: Telling | None = dialect.telling(chat) if chat.stream else None
         self._wire = wire
+        self._growing: Shape | None = None
+        """The shape that `_passing` is for."""
+        self._passing: Callable[[bytes], int] | None = None
+        """Passes it on in other words, for as long as nothing else is told."""
         self._services = services
         self._inline: Inline | None = None
         self.chat = chat
+        self.dialect = dialect
+        self.telling = dialect.telling(chat)
         self.opening: Callable[[], Coroutine[Any, Any, Any]] | None = None
         """What brings the rest of the answer, once somebody has to wait for it."""
         self.quiet = 0.0
@@ -95,22 +103,34 @@ class InlineChat:
     def answer(self, whole: Whole) -> None:
         """Send a whole answer."""
         headers = {**self._access.headers, **routing_headers(whole.exchange), "Content-Type": "application/json"}
-        body = self._dialect.whole(whole.completion, whole)
+        body = self.dialect.whole(whole.completion, whole)
         self._exchange.send_now(head("200 OK", headers, length=len(body)) + body)
 
     def tell(self, chunk: Chunk) -> bool:
         """Send a chunk; tell whether the client keeps up."""
-        assert self._telling is not None
-        return self._send(self._telling.chunk(chunk))
+        self._growing = None
+        return self._send(self.telling.chunk(chunk))
+
+    def pass_by(self, shape: Shape, data: bytes) -> int:
+        """Send what is only events of a shape, as they came or in other words; return how many they are."""
+        if self._wire is not None:
+            count = shape.count(data)
+            return count if count and self.pass_on(data if data.isascii() else self._wire(data)) else 0
+        if shape is not self._growing:
+            self._growing, self._passing = shape, told(self, self.telling)(shape)
+        return self._passing(data) if self._passing is not None else 0
+
+    @property
+    def keeps_up(self) -> bool:
+        """Tell whether something can be sent at once."""
+        transport = self._exchange.transport
+        return transport is not None and not self._exchange.writing_paused and not transport.is_closing()
 
     def pass_on(self, data: bytes) -> bool:
-        """Send events as they came, to a client that keeps up."""
-        exchange = self._exchange
-        if self._wire is None or exchange.writing_paused:
+        """Send whole events to a client that keeps up."""
+        if not self.keeps_up:
             return False
-        if not data.isascii():
-            data = self._wire(data)
-        exchange.send_now(b"%x\r\n%b\r\n" % (len(data), data))
+        self._exchange.send_now(b"%x\r\n%b\r\n" % (len(data), data))
         return True
 
     def lane(self, exchange: Exchange) -> Lane | None:
@@ -122,9 +142,8 @@ class InlineChat:
 
     def end(self, chunk: Chunk) -> None:
         """Send the end of a whole stream."""
-        assert self._telling is not None
         assert self._inline is not None
-        self._send(self._telling.end(chunk, self._inline), b"0\r\n\r\n")
+        self._send(self.telling.end(chunk, self._inline), b"0\r\n\r\n")
 
     def over(self) -> None:
         """Let the connection go on."""

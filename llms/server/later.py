@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 from aiohttp import web
 
@@ -18,20 +20,25 @@ def handler_of(place: str, services: Services) -> Handler:
 
 
 def handlers_of(place: str, *given: object) -> Callable[[str], Handler]:
-    """Return what gives the handlers of one object by their names.
-
-    `place` is its `module.Class`. It is imported, and made of what is given, when the first of them is asked.
-    """
-    module, _, kind = place.partition(".")
-    made: list[object] = []
+    """Return what gives the handlers of one object, as `made_later` makes it, by their names."""
+    made = made_later(place, *given)
 
     def handler_named(method: str) -> Handler:
         async def handler(request: web.Request, access: Access) -> web.StreamResponse:
-            if not made:
-                made.append(getattr(importlib.import_module(f"llms.server.{module}"), kind)(*given))
-            found: Handler = getattr(made[0], method)
+            found: Handler = getattr(made(), method)
             return await found(request, access)
 
         return handler
 
     return handler_named
+
+
+def made_later(place: str, *given: object) -> Callable[[], Any]:
+    """Return what gives an object of a `module.Class`: imported, and made of what is given, when it is first asked."""
+    module, _, kind = place.partition(".")
+
+    @cache
+    def made() -> Any:
+        return getattr(importlib.import_module(f"llms.server.{module}"), kind)(*given)
+
+    return made

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from llms.server.later import handler_of
+from llms.server.access import Access, Door
+from llms.server.hot_route import Way
+from llms.server.later import handler_of, made_later
+from llms.server.plain_exchange import PlainExchange
 from llms.server.services import Services
 
 
@@ -15,3 +18,15 @@ def add_message_routes(route: Callable[..., None], services: Services) -> None:
     for v1 in ("/v1", ""):
         route("POST", f"{v1}/messages", post, anthropic=True)
         route("POST", f"{v1}/messages/count_tokens", count_tokens, anthropic=True)
+
+
+def message_way(door: Door, services: Services) -> Way:
+    """Return how plain requests for a message are answered."""
+    messages = made_later("messages.Messages", services)
+
+    def begin(request: PlainExchange, access: Access) -> bool:
+        found: bool = messages().begin(request, access)
+        return found
+
+    post = handler_of("messages.Messages.post", services)
+    return Way(door.guard(post, anthropic=True), door.inline(begin, anthropic=True))

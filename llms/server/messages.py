@@ -12,6 +12,7 @@ from llms.protocol.dialects.messages.dialect import PING, MessagesDialect
 from llms.server.access import ANTHROPIC_VERSION, Access
 from llms.server.body import read_json
 from llms.server.chat import Chat
+from llms.server.plain_exchange import Asked, PlainExchange
 from llms.server.services import Services
 
 _FIRST_VERSION: Final = "2023-06-01"
@@ -26,9 +27,18 @@ class Messages:
         """Take what chats take."""
         self._services = services
 
-    async def post(self, request: web.Request, access: Access) -> web.StreamResponse:
+    async def post(self, request: Asked, access: Access) -> web.StreamResponse:
         """Answer as the body's `stream` says."""
-        return await Chat(self._services, _dialect(request), ping=PING).post(request, access)
+        return await self._chat(request).post(request, access)
+
+    def begin(self, request: PlainExchange, access: Access) -> bool:
+        """Answer inline, as chats do."""
+        return self._chat(request).begin(request, access)
+
+    def _chat(self, request: Asked) -> Chat:
+        """Return what answers a request; the dialect of one that was begun knows what was asked."""
+        begun = request.inline if isinstance(request, PlainExchange) else None
+        return Chat(self._services, _dialect(request) if begun is None else begun.dialect, ping=PING)
 
     async def count_tokens(self, request: web.Request, access: Access) -> web.Response:
         """Answer how many tokens a request has: as its provider counts them, else by an estimate that says so."""
@@ -45,8 +55,12 @@ class Messages:
         )
 
 
-def _dialect(request: web.Request) -> MessagesDialect:
+def _dialect(request: Asked) -> MessagesDialect:
     """Return the dialect of one request, with what its client says of version and betas."""
-    betas = request.headers.getall(_BETA, [])
-    version = request.headers.get(ANTHROPIC_VERSION, _FIRST_VERSION)
+    headers = request.headers
+    if isinstance(request, web.Request):
+        betas = request.headers.getall(_BETA, [])
+    else:
+        betas = [headers[_BETA]] if _BETA in headers else []
+    version = headers.get(ANTHROPIC_VERSION, _FIRST_VERSION)
     return MessagesDialect(((ANTHROPIC_VERSION, version), *((_BETA, beta) for beta in betas)))

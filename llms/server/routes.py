@@ -10,10 +10,10 @@ from llms.server.access import Door, Handler
 from llms.server.api_routes import add_api_routes
 from llms.server.chat import Chat
 from llms.server.elsewhere import or_elsewhere
-from llms.server.hot_route import HOT_ROUTE, HotRoute
+from llms.server.hot_route import HOT_ROUTE, HotRoute, Way
 from llms.server.later import handler_of, handlers_of
 from llms.server.media_routes import add_media_routes
-from llms.server.message_routes import add_message_routes
+from llms.server.message_routes import add_message_routes, message_way
 from llms.server.models import Models
 from llms.server.response_routes import add_response_routes
 from llms.server.services import Services
@@ -42,8 +42,12 @@ def add_routes(app: web.Application, services: Services) -> None:
         for verb in (method, "HEAD") if public and method == "GET" else (method,):
             app.router.add_route(verb, path, guarded, expect_handler=_leave_to_reader)
 
-    plain = {f"{v1}/chat/completions": door.guard(chat.post) for v1 in ("/v1", "")}
-    app[HOT_ROUTE] = HotRoute(services, plain, begin=door.inline(chat.begin), admits=door.inline(chat.admits))
+    plain = {
+        "chat/completions": Way(door.guard(chat.post), door.inline(chat.begin)),
+        "messages": message_way(door, services),
+    }
+    ways = {f"{v1}/{path}": way for path, way in plain.items() for v1 in ("/v1", "")}
+    app[HOT_ROUTE] = HotRoute(services, ways, admits=door.inline(chat.admits))
     for v1 in ("/v1", ""):
         route("POST", f"{v1}/chat/completions", chat.post)
         route("POST", f"{v1}/chat/completions/stream", chat.post_stream)

@@ -16,6 +16,7 @@ from llms.gateway.inline import Inline
 from llms.gateway.started import Opening
 from llms.protocol.chat import Chunk
 from llms.protocol.parse import parse_chat
+from llms.protocol.shape import Shape
 from llms.testing.fake_upstream import FakeUpstream, text_stream, whole
 from tests.proxy import Proxy, ask, chat, serving
 
@@ -49,9 +50,10 @@ class Told:
         self.chunks.append(chunk)
         return True
 
-    def pass_on(self, data: bytes) -> bool:
-        self.chunks.append(data)
-        return True
+    def pass_by(self, shape: Shape, data: bytes) -> int:
+        count = shape.count(data)
+        self.chunks.extend([data] * bool(count))
+        return count
 
     def lane(self, exchange: Exchange) -> None:
         return None
