@@ -143,10 +143,7 @@ class Inline:
         """Pass on what only repeats; tell whether it is gone."""
         reader = self._begun.reader
         shape = None if reader is None or self._is_over else reader.steady
-        if shape is None or not self._conform.lets_pass(shape):
-            return False
-        count = self._client.pass_by(shape, data)
-        if not count:
+        if shape is None or not self._conform.lets_pass(shape) or not (count := self._client.pass_by(shape, data)):
             return False
         self._deadline.arm(self._idle, SILENT)
         self.exchange.chunks += count

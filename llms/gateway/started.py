@@ -37,10 +37,7 @@ class Client(Protocol):
         ...
 
     def lane(self, exchange: Exchange) -> Lane | None:
-        """Return a way for reads that need not even be parsed, counted in the exchange.
-
-        None where what passes is told in other words.
-        """
+        """Return a way for reads that go on as they are, counted in the exchange; None where there is none."""
         ...
 
     def end(self, chunk: Chunk) -> None:

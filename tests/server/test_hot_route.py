@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import structlog
 
 from llms.gateway.inline import Inline
+from llms.protocol.chat import ChatRequest
+from llms.protocol.dialects.messages.dialect import PING as MESSAGES_PING
+from llms.protocol.dialects.messages.dialect import MessagesDialect
 from llms.protocol.errors import Cancelled
 from llms.protocol.sse import PING
 from llms.providers._begun import BegunChat
@@ -19,6 +24,8 @@ from llms.server.chat import Chat
 from llms.server.errors import stopping
 from llms.server.inline_chat import InlineChat
 from llms.server.plain_exchange import Asked
+from llms.streaming.lane import Unframed
+from llms.testing import messages
 from llms.testing.answers import Answer, chunk
 from llms.testing.fake_upstream import (
     FakeUpstream,
@@ -34,6 +41,9 @@ from llms.testing.fake_upstream import (
     wait,
     whole,
 )
+from llms.testing.steps import Step
+from tests.gateway.test_short_cut import read_by_read, says
+from tests.protocol.dialects.messages.legal import events_of, message_of
 from tests.proxy import Proxy, RawClient, ask, chat, one_upstream, serving
 
 FAST = "server: {fast_path: true}\n"
@@ -295,6 +305,104 @@ async def test_providers_that_a_request_may_come_to_are_held(hot: Serve) -> None
             assert (await client.reply()).text == "Hello world"
             await served.let_go()
             client.close()
+
+
+# -- in other words ----------------------------------------------------------------------------------------------
+
+MESSAGES = "/v1/messages"
+SDK = {"anthropic-version": "2023-06-01", "anthropic-beta": "a-1,b-2", "x-api-key": "none", "x-stainless-lang": "py"}
+
+
+def asked(*, stream: bool = True) -> dict[str, object]:
+    """Return a request for a message."""
+    return chat(stream=stream, max_tokens=9)
+
+
+async def test_messages_told_in_other_words_need_no_task(hot: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    passed: list[bool] = []
+    take = Unframed.take
+
+    def noting(unframed: Unframed, data: bytes) -> bool:
+        passed.append(take(unframed, data))
+        return passed[-1]
+
+    monkeypatch.setattr(Unframed, "take", noting)
+    words = [f"w{number} " for number in range(30)]
+    async with hot() as served:
+        for path in (MESSAGES, "/messages"):
+            served.upstream.script(read_by_read(ROLE, *map(says, words), STOP, DONE))
+            reply = await ask(served.proxy, asked(), path=path, headers={**SDK, **ID})
+            assert message_of(reply.body)["content"] == [{"type": "text", "text": "".join(words)}]
+            assert reply.headers["request-id"] == "the-one"
+        served.upstream.script(whole("one two"))
+        reply = await ask(served.proxy, asked(stream=False), path=MESSAGES, headers=SDK)
+        assert b'"text":"one two"' in reply.body
+        ended = await served.proxy.all_ended(4)
+        assert [each.chunks for each in ended[1:3]] == [32, 32]
+        assert served.waited == []
+        assert passed.count(True) > 30
+        await served.let_go()
+
+
+@pytest.mark.parametrize("scripted", [cut(), raw(b"data: {]\n\n"), stall()], ids=["cut", "garbage", "silence"])
+async def test_a_message_goes_on_in_its_words_when_it_is_handed_over(hot: Serve, scripted: Step) -> None:
+    async with hot("heartbeat: 100ms, timeouts: {idle: 400ms}, retries: 0") as served:
+        served.upstream.script(answer(ROLE, *SAYS, scripted))
+        reply = await ask(served.proxy, asked(), path=MESSAGES)
+        told = events_of(reply.body.replace(MESSAGES_PING, b""))
+        assert [each["type"] for each in told].count("message_start") == 1
+        assert "".join(each["delta"]["text"] for each in told if "delta" in each) == "w0 w1 w2 w3 "
+        assert told[-1]["type"] == "error"
+        assert len(served.waited) == 1
+        await served.let_go()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_what_was_not_begun_for_a_message_is_asked_again(hot: Serve, stream: bool) -> None:
+    async with hot("limits: {concurrency: 1}, retries: 1") as served:
+        served.upstream.script(error(500), text_stream("one two") if stream else whole("one two"))
+        reply = await ask(served.proxy, asked(stream=stream), path=MESSAGES)
+        message = message_of(reply.body) if stream else json.loads(reply.body)
+        assert message["content"] == [{"type": "text", "text": "one two"}]
+        assert len(served.waited) == 1
+        await served.let_go()
+
+
+@pytest.mark.parametrize("leave", [RawClient.close, RawClient.reset, RawClient.half_close])
+async def test_who_leaves_a_message_stops_the_upstream(hot: Serve, leave: Callable[[RawClient], None]) -> None:
+    async with hot() as served:
+        served.upstream.script(answer(ROLE, *SAYS, stall()))
+        client = await RawClient.to(served.proxy)
+        await client.send(asked(), path=MESSAGES)
+        await client.until(b"w3 ")
+        leave(client)
+        await served.upstream.chats[-1].gone()
+        await served.let_go()
+        assert served.waited == []
+        client.close()
+
+
+async def test_a_target_that_speaks_messages_gets_them_as_they_are_and_they_are_read_once(
+    hot: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+    parse = MessagesDialect.parse
+
+    def noting(dialect: MessagesDialect, raw: bytes, **more: Any) -> ChatRequest:
+        read.append(raw)
+        return parse(dialect, raw, **more)
+
+    monkeypatch.setattr(MessagesDialect, "parse", noting)
+    async with hot("dialects: [messages]") as served:
+        told = (messages.start(), messages.block(0, {"type": "text", "text": ""}, messages.delta("text", "Hi")))
+        told += (messages.message_event(), messages.STOP)
+        served.upstream.script(messages.stream(*told))
+        reply = await ask(served.proxy, asked(), path=MESSAGES, headers=SDK)
+        assert reply.body == b"".join(told)
+        seen = served.upstream.chats[-1]
+        assert (seen.headers["anthropic-beta"], seen.json["max_tokens"]) == ("a-1,b-2", 9)
+        assert (len(served.waited), len(read)) == (1, 1)
+        await served.let_go()
 
 
 # -- defects of ours -------------------------------------------------------------------------------------------

@@ -123,9 +123,9 @@ def bodies(draw: st.DrawFn, model: str, stream: bool) -> bytes:
 @st.composite
 def requests(draw: st.DrawFn, *, last: bool) -> Request:
     """Draw one request whose end is where it says."""
-    dialect = draw(st.sampled_from(("chat", "chat", "chat", "chat", "messages", "responses")))
+    dialect = draw(st.sampled_from(("chat", "chat", "chat", "chat", "messages", "messages", "responses")))
     stream = draw(st.sampled_from((True, True, False)))
-    path, data = _asked(draw, dialect, stream)
+    path, data, dialect = _asked(draw, dialect, stream)
     lines = [draw(st.sampled_from(HOSTS)), draw(st.sampled_from(TYPES)), draw(st.sampled_from(IDS))]
     lines += draw(st.sampled_from(HEADS))
     if last and draw(st.booleans()):
@@ -141,12 +141,15 @@ def requests(draw: st.DrawFn, *, last: bool) -> Request:
     return Request(asking(data, lines, path=path), dialect, stream)
 
 
-def _asked(draw: st.DrawFn, dialect: str, stream: bool) -> tuple[bytes, bytes]:
+def _asked(draw: st.DrawFn, dialect: str, stream: bool) -> tuple[bytes, bytes, str]:
+    """Draw a path and a body; return them with the dialect that the upstream answers in."""
     if dialect == "messages":
-        return b"/v1/messages", message(draw(st.sampled_from(("m", "plain", "two"))), stream=stream)
+        model = draw(st.sampled_from(("m", "plain", "plain", "two")))
+        answered = "chat" if model == "plain" else "messages"
+        return b"/v1/messages", message(model, stream=stream), answered
     if dialect == "responses":
-        return b"/v1/responses", response("m", stream=stream)
-    return draw(st.sampled_from(PATHS)), draw(bodies(draw(st.sampled_from(MODELS)), stream))
+        return b"/v1/responses", response("m", stream=stream), dialect
+    return draw(st.sampled_from(PATHS)), draw(bodies(draw(st.sampled_from(MODELS)), stream)), dialect
 
 
 # -- what the upstream answers -------------------------------------------------------------------------------------
@@ -269,8 +272,10 @@ def _leaving(draw: st.DrawFn, asked: Request, played: Script) -> Case:
     how = draw(st.sampled_from((How.CLOSE, How.RESET, How.HALF_CLOSE)))
     if draw(st.integers(0, 3)) == 0:
         return Case(((asked.data[: draw(st.integers(0, len(asked.data) - 1))], how),), (played,))
+    told = post(message("plain", stream=asked.stream), path=b"/v1/messages")
+    chats = (*(post(body(model, stream=asked.stream)) for model in ("m", "two", "plain")), told)
     sent = {
-        "chat": post(body(draw(st.sampled_from(("m", "two", "plain"))), stream=asked.stream)),
+        "chat": draw(st.sampled_from(chats)),
         "messages": post(message(stream=asked.stream), path=b"/v1/messages"),
         "responses": post(response(stream=asked.stream), path=b"/v1/responses"),
     }[asked.dialect]

@@ -71,6 +71,12 @@ HEADS: Mapping[str, bytes] = {
     "a User-Agent": post(ASKED, b"User-Agent: OpenAI/Python 2.0", b"X-Stainless-Retry-Count: 0"),
     "cookies": post(ASKED, b"Cookie: llms_session=abc; other=1"),
     "a proxy's words": post(ASKED, b"X-Forwarded-For: 1.2.3.4", b"X-Forwarded-Host: evil", b"Forwarded: for=1.2.3.4"),
+    "betas of Anthropic's API": post(ASKED, b"anthropic-version: 2023-06-01", b"anthropic-beta: a-1,b-2"),
+    "betas of nothing": post(ASKED, b"anthropic-beta: "),
+    "betas twice": post(ASKED, b"anthropic-beta: a-1", b"anthropic-beta: b-2"),
+    "the version of Anthropic's API, and no host": asking(
+        ASKED, [b"Host: evil.example", JSON, NAMED, LENGTH, b"anthropic-version: 2023-06-01"]
+    ),
     "the version of Anthropic's API": post(ASKED, b"anthropic-version: 2023-06-01"),
     "no cache": post(ASKED, b"Cache-Control: no-cache"),
     "an id of one sign": plain(JSON, b"X-Request-Id: a"),
@@ -220,7 +226,8 @@ def test_what_a_client_may_send(name: str, play: Play) -> None:
 
 @pytest.mark.parametrize("name", HEADS)
 def test_heads_in_other_dialects(name: str, play: Play) -> None:
-    for path, data in ((b"/v1/messages", message()), (b"/v1/responses", response())):
+    asked = ((b"/v1/messages", message()), (b"/v1/messages", message("plain")), (b"/v1/responses", response()))
+    for path, data in asked:
         sent = HEADS[name].replace(CHAT, path).replace(ASKED, data).replace(b"%d" % len(ASKED), b"%d" % len(data))
         assert_same(*play(one(sent, GOOD)))
 
@@ -246,6 +253,29 @@ def test_broken_bodies(name: str, play: Play) -> None:
     sent = BROKEN[name][0]
     data = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
     assert_same(*play(one(post(data), GOOD)))
+    assert_same(*play(one(post(data, path=b"/v1/messages"), GOOD)))
+
+
+TRANSLATED: Mapping[str, bytes] = {
+    "only Anthropic's own servers": message("plain", mcp_servers=[{"url": "x"}]),
+    "a tool of Anthropic's": message("plain", tools=[{"type": "web_search_20250305", "name": "w"}]),
+    "a tool without a schema": message("plain", tools=[{"name": "f"}]),
+    "a tool": message("plain", tools=[{"name": "f", "input_schema": {}}], tool_choice={"type": "any"}),
+    "an odd role": message("plain", messages=[{"role": "nobody", "content": "hi"}]),
+    "content of no kind": message("plain", messages=[{"role": "user", "content": 7}]),
+    "no tokens": message("plain", max_tokens=0),
+    "tokens in words": message("plain", max_tokens="many"),
+    "a system": message("plain", system=[{"type": "text", "text": "Be brief", "cache_control": {"type": "ephemeral"}}]),
+    "stops": message("plain", stop_sequences=["w1"]),
+}
+
+
+@pytest.mark.parametrize("name", TRANSLATED)
+def test_what_has_to_be_translated(name: str, play: Play) -> None:
+    asked = TRANSLATED[name]
+    for script in (GOOD, whole()):
+        assert_same(*play(one(post(asked, path=b"/v1/messages"), script)))
+        assert_same(*play(one(cut(post(asked, path=b"/v1/messages"), 200), script)))
 
 
 AUTHORIZED: Mapping[str, Sequence[bytes]] = {
@@ -274,7 +304,8 @@ AUTHORIZED: Mapping[str, Sequence[bytes]] = {
 
 @pytest.mark.parametrize("name", AUTHORIZED)
 def test_keys(name: str, play_keyed: Play) -> None:
-    for sent in (post(ASKED, *AUTHORIZED[name]), post(message(), *AUTHORIZED[name], path=b"/v1/messages")):
+    told = post(message("plain"), *AUTHORIZED[name], path=b"/v1/messages")
+    for sent in (post(ASKED, *AUTHORIZED[name]), post(message(), *AUTHORIZED[name], path=b"/v1/messages"), told):
         fast, slow = play_keyed(one(sent, GOOD))
         assert_same(fast, slow)
         assert (fast.clients[0].answers[0].first == b"HTTP/1.1 200 OK") is bool(fast.upstream)

@@ -180,6 +180,15 @@ def test_in_the_dialect_of_the_client(name: str, play: Play) -> None:
         assert not fast.complaints
 
 
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_told_in_another_dialect(name: str, play: Play) -> None:
+    for stream in (True, False):
+        fast, slow = play(one(post(message("plain", stream=stream), path=b"/v1/messages"), SCRIPTS[name]))
+        assert fast.without_leaving() == slow.without_leaving()
+        assert not fast.complaints
+        assert fast.upstream
+
+
 AGAIN: Mapping[str, tuple[str, tuple[Script, ...]]] = {
     **{
         f"{name}, the next does better": ("two", (script, GOOD))
@@ -203,6 +212,7 @@ AGAIN: Mapping[str, tuple[str, tuple[Script, ...]]] = {
     "patience of none": ("twice", (refusal(b"429 Busy", b"Retry-After: 0"), GOOD)),
     "more patience than we have": ("twice", (refusal(b"429 Busy", b"Retry-After: 99"), GOOD)),
     "no stream": ("m1", (refusal(b"400 Bad", message="stream is not supported"), whole())),
+    "a field of another dialect": ("s", (refusal(b"400 Bad", message="unknown field top_k"), GOOD)),
     "no usage": ("s", (refusal(b"400 Bad", message="unknown field stream_options"), GOOD)),
 }
 
@@ -210,10 +220,12 @@ AGAIN: Mapping[str, tuple[str, tuple[Script, ...]]] = {
 @pytest.mark.parametrize("name", AGAIN)
 def test_what_is_tried_again(name: str, play: Play) -> None:
     model, scripts = AGAIN[name]
-    for asked in (body(model), body(model, stream=False)):
-        fast, slow = play(one(post(asked), *scripts))
-        assert fast == slow
-        assert fast.clients[0].answers
+    for stream in (True, False):
+        told = post(message(model, stream=stream, temperature=1, top_k=3), path=b"/v1/messages")
+        for asked in (post(body(model, stream=stream)), told):
+            fast, slow = play(one(asked, *scripts))
+            assert fast == slow
+            assert fast.clients[0].answers
 
 
 QUIET: Sequence[tuple[str, Script]] = [
@@ -234,12 +246,11 @@ def test_clients_that_leave(where: str, script: Script, how: How, play: Play) ->
     word = "silent" if Say("silent") in script else "request 1"
     # Behind the end of a chat it is a matter of turns whether its client has it already.
     until = Answered(1) if where == "behind DONE" else Hear(word)
-    for steps in (
-        (post(body()), until, how),
-        (post(body(stream=False)), until, how),
-        (post(message(), path=b"/v1/messages"), Hear(word), how),
-    ):
-        fast, slow = play(Case((steps,), (script,)))
+    asked = [post(body(stream=stream)) for stream in (True, False)]
+    asked += [post(message("plain", stream=stream), path=b"/v1/messages") for stream in (True, False)]
+    asked += [post(message(), path=b"/v1/messages")] * (where != "behind DONE")
+    for sent in asked:
+        fast, slow = play(Case(((sent, until, how),), (script,)))
         assert fast == slow
         assert [sent.left for sent in fast.upstream] == [True]
 
@@ -247,9 +258,10 @@ def test_clients_that_leave(where: str, script: Script, how: How, play: Play) ->
 @pytest.mark.parametrize(("where", "script"), QUIET, ids=[where for where, _ in QUIET])
 def test_upstreams_that_fall_silent(where: str, script: Script, play: Play) -> None:
     for stream in (True, False):
-        fast, slow = play(one(post(body("hasty", stream=stream)), script))
-        assert fast == slow
-        assert [sent.left for sent in fast.upstream] == [True]
+        for asked in (post(body("hasty", stream=stream)), post(message("hasty", stream=stream), path=b"/v1/messages")):
+            fast, slow = play(one(asked, script))
+            assert fast == slow
+            assert [sent.left for sent in fast.upstream] == [True]
 
 
 def test_all_that_came_before_a_fault_is_told(play: Play) -> None:

@@ -88,14 +88,22 @@ def test_in_the_dialect_of_the_client(name: str, play: Play) -> None:
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)
 def test_told_in_another_dialect(name: str, play: Play) -> None:
-    for _, script in ways(TRANSCRIPTS[name].raw)[:2]:
+    for _, script in ways(TRANSCRIPTS[name].raw):
         assert_same(*play(one(post(message("plain"), path=b"/v1/messages"), script)))
+
+
+@pytest.mark.parametrize("name", TRANSCRIPTS)
+def test_told_with_its_reasoning(name: str, play: Play) -> None:
+    asked = post(message("plain", thinking={"type": "enabled", "budget_tokens": 1024}), path=b"/v1/messages")
+    for _, script in ways(TRANSCRIPTS[name].raw)[:1]:
+        assert_same(*play(one(asked, script)))
 
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)
 def test_asked_for_as_a_whole(name: str, play: Play) -> None:
     for _, script in ways(TRANSCRIPTS[name].raw)[:6]:
         assert_same_or_refused(*play(one(post(body(stream=False)), script)))
+        assert_same_or_refused(*play(one(post(message("plain", stream=False), path=b"/v1/messages"), script)))
 
 
 def assert_same_or_refused(fast: Outcome, slow: Outcome) -> None:
