@@ -42,12 +42,7 @@ def add_routes(app: web.Application, services: Services) -> None:
         for verb in (method, "HEAD") if public and method == "GET" else (method,):
             app.router.add_route(verb, path, guarded, expect_handler=_leave_to_reader)
 
-    plain = {
-        "chat/completions": Way(door.guard(chat.post), door.inline(chat.begin)),
-        "messages": message_way(door, services),
-    }
-    ways = {f"{v1}/{path}": way for path, way in plain.items() for v1 in ("/v1", "")}
-    app[HOT_ROUTE] = HotRoute(services, ways, admits=door.inline(chat.admits))
+    app[HOT_ROUTE] = _hot_route(door, chat, services)
     for v1 in ("/v1", ""):
         route("POST", f"{v1}/chat/completions", chat.post)
         route("POST", f"{v1}/chat/completions/stream", chat.post_stream)
@@ -72,6 +67,16 @@ def add_routes(app: web.Application, services: Services) -> None:
     if services.ui:
         _add_page(route, services)
     _add_rest(app, door)
+
+
+def _hot_route(door: Door, chat: Chat, services: Services) -> HotRoute:
+    """Return what answers the plain requests among all."""
+    plain = {
+        "chat/completions": Way(door.guard(chat.post), door.inline(chat.begin)),
+        "messages": message_way(door, services),
+    }
+    ways = {f"{v1}/{path}": way for path, way in plain.items() for v1 in ("/v1", "")}
+    return HotRoute(services, ways, admits=door.inline(chat.admits))
 
 
 def _add_status(route: Callable[..., None], services: Services) -> None:

@@ -27,7 +27,7 @@ async def blocked(proxy: Proxy, kind: type[EventStream | Taking]) -> tuple[Ticki
     before = 0
     async with asyncio.timeout(20):
         while True:
-            for found in [one for one in ticker._members if isinstance(one, kind)]:
+            for found in [one for one in ticker.members if isinstance(one, kind)]:
                 transport = found._outlet.transport if isinstance(found, EventStream) else found._transport
                 assert transport is not None
                 left = untaken(transport)
@@ -46,6 +46,7 @@ async def sip(client: socket.socket) -> None:
 
 ASKED: Final = {
     "a chat": ("/v1/chat/completions", chat(), EventStream),
+    "a message": ("/v1/messages", chat(max_tokens=9), EventStream),
     "what is passed on": ("/v1/audio/speech", {"model": "m", "input": "hello", "voice": "x"}, Taking),
 }
 
