@@ -42,6 +42,7 @@ def finder() -> CallFinder:
         ('[TOOL_CALLS] [{"name": "f", "arguments": {"a": 1}}, {"name": "g", "arguments": {}}]', [*F, *G]),
         ('[TOOL_CALLS]f[ARGS]{"a": 1}[TOOL_CALLS]g[CALL_ID]a1B2c3D4e[ARGS]{}', [*F, *G]),
         ('[TOOL_CALLS]f{"a": 1}', F),
+        ("[TOOL_CALLS]f" + '{"a": ' * 100 + "1" + "}" * 100, [F[0], Argued('{"a": ' * 100 + "1" + "}" * 100)]),
     ],
 )
 def test_calls_are_found(text: str, expected: list[Delta]) -> None:
@@ -59,6 +60,8 @@ def test_calls_are_found(text: str, expected: list[Delta]) -> None:
         'Look: {"name": "f", "parameters": {}}',
         '{"name": "f", "parameters": [1]}',
         '{"name": "f", "parameters": {"a": NaN}}',
+        '{"name": "f", "parameters": {"a": 1e999}}',
+        '<tool_call>{"name": "f", "arguments": "{\\"a\\": -1e999}"}</tool_call>',
         '{"name": "f", "para',
         "<tool_call>f(1)</tool_call>",
         '<tool_call>{"name": 5}</tool_call>',
@@ -74,6 +77,7 @@ def test_calls_are_found(text: str, expected: list[Delta]) -> None:
         "<|python_tag|>print(1)",
         "<tool_call>" + '{"name": ' * 5000,
         '<tool_call>{"name": "f", "arguments": ' + '{"a": ' * 5000 + "1" + "}" * 5001,
+        "[TOOL_CALLS]f" + '{"a": ' * 101 + "1" + "}" * 101,
     ],
     ids=lambda text: text[:30],
 )

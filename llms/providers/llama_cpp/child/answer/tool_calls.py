@@ -10,8 +10,9 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, final
+from typing import Any, Final, final
 
+from llms.protocol.json import exact_loads, is_deeper_than
 from llms.providers.llama_cpp.child.answer.delta import Argued, Called, Delta, Said
 from llms.providers.llama_cpp.child.answer.json_end import JsonEnd
 
@@ -170,10 +171,10 @@ def _undecided(text: str) -> int:
 def _calls(text: str, name: str | None) -> list[tuple[str, str]]:
     """Return name and arguments of each call in some JSON; nothing if any of them is none."""
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = _decoded(text)
         values = value if isinstance(value, list) else [value if name is None else {"name": name, "arguments": value}]
         return [_call(item) for item in values]
-    except (ValueError, RecursionError):
+    except ValueError:
         return []
 
 
@@ -186,11 +187,15 @@ def _call(item: Any) -> tuple[str, str]:
         raise ValueError("a call is an object")
     name, arguments = call.get("name"), call.get("arguments", call.get("parameters", {}))
     if isinstance(arguments, str):
-        arguments = json.loads(arguments, parse_constant=_refuse)
+        arguments = _decoded(arguments)
     if not isinstance(name, str) or not name or not name.isprintable() or not isinstance(arguments, Mapping):
         raise ValueError("a call has a name and arguments")
     return name, json.dumps(arguments, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
-def _refuse(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not JSON")
+def _decoded(text: str) -> Any:
+    """Decode JSON that every client can read; raise ValueError for an endless number, and for endless depth."""
+    value = exact_loads(text.encode("utf-8", "replace"))
+    if is_deeper_than(value):
+        raise ValueError("nested too deeply")
+    return value
