@@ -46,6 +46,7 @@ async def main():
             print(type(error).__name__, flush=True)
     print("ready", flush=True)
     await stopped.wait()
+    await provider.close()
     print("stopped", flush=True)
 
 asyncio.run(main())
