@@ -83,6 +83,14 @@ def test_a_template_that_knows_no_tools_is_told_in_words() -> None:
     assert rendered(PLAIN, [USER, CALL, RESULT]).count("<tools>") == 0
 
 
+@pytest.mark.parametrize("depth", [101, 5000])
+def test_arguments_nested_without_an_end_stay_text(depth: int) -> None:
+    arguments = '{"a": ' * depth + "1" + "}" * depth
+    call = {**CALL, "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": arguments}}]}
+    assert rendered(TEXT_ARGUMENTS, [USER, call]) == f"A{arguments}None"
+    assert json.dumps(arguments) in rendered(PLAIN, [USER, call])
+
+
 def test_chatml() -> None:
     assert rendered(CHATML, [USER]) == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from llms.protocol.json import is_deeper_than
+
 Message = Mapping[str, Any]
 
 _INSTRUCTION: Final = """You may call these functions to help the user. Their signatures, one JSON object a line:
@@ -70,12 +72,12 @@ def _with_calls(message: Message, change: Callable[[Any], Any]) -> dict[str, Any
 
 
 def _as_object(arguments: Any) -> Any:
-    """Return arguments decoded; as they are if they are no JSON object."""
+    """Return arguments decoded; as they are if they are no JSON object, or one that is nested without an end."""
     try:
         value = json.loads(arguments or "{}") if isinstance(arguments, str) else arguments
-    except ValueError:
+    except (ValueError, RecursionError):
         return arguments
-    return value if isinstance(value, dict) else arguments
+    return value if isinstance(value, dict) and not is_deeper_than(value) else arguments
 
 
 def _as_text(arguments: Any) -> str:
