@@ -103,18 +103,6 @@ def read_by_read(*pieces: bytes | Step, framing: Framing = "chunked") -> Answer:
 class TestWhatPasses:
     """Which chunks go past everybody, counted by those that do not."""
 
-    @pytest.fixture
-    def written(self, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-        found: list[bytes] = []
-        write = EventStream.write
-
-        async def noting(events: EventStream, data: bytes) -> None:
-            found.append(data)
-            await write(events, data)
-
-        monkeypatch.setattr(EventStream, "write", noting)
-        return found
-
     async def stream(self, *pieces: bytes | Step, row: str = "", headers: dict[str, str] | None = None) -> Reply:
         async with FakeUpstream() as upstream, serving(one_upstream(upstream, row=row, more=FAST)) as proxy:
             upstream.script(read_by_read(ROLE, *pieces, STOP, DONE))

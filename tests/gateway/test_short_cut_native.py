@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llms.server.event_stream import EventStream
 from llms.testing import messages, responses
 from llms.testing.fake_upstream import FakeUpstream, cut
 from llms.testing.steps import Step
@@ -66,19 +65,6 @@ async def compare(proxies: Both, asked: Asked, *pieces: bytes | Step) -> Reply:
 
 def said(reply: Reply) -> list[Any]:
     return [json.loads(line[6:]) for line in reply.body.splitlines() if line.startswith(b"data: ")]
-
-
-@pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    found: list[bytes] = []
-    write = EventStream.write
-
-    async def noting(events: EventStream, data: bytes) -> None:
-        found.append(data)
-        await write(events, data)
-
-    monkeypatch.setattr(EventStream, "write", noting)
-    return found
 
 
 @pytest.mark.parametrize("dialect", STREAMS)

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llms.server.event_stream import EventStream
 from llms.streaming.lane import Unframed
 from llms.testing import messages
 from llms.testing.answers import chunk
@@ -93,20 +92,6 @@ async def both(kind: str = "openai_compatible") -> AsyncGenerator[Both, None]:
 async def compare(proxies: Both, asked: Asked, *pieces: bytes | Step) -> Reply:
     path, body = asked
     return await proxies.compare(read_by_read(*pieces), path=path, body=body)
-
-
-@pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """Return what was written by those who wake up."""
-    found: list[bytes] = []
-    write = EventStream.write
-
-    async def noting(events: EventStream, data: bytes) -> None:
-        found.append(data)
-        await write(events, data)
-
-    monkeypatch.setattr(EventStream, "write", noting)
-    return found
 
 
 def gemini(*parts: Any, tokens: int = 1, finish: str | None = None) -> bytes:
