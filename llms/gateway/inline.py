@@ -20,6 +20,7 @@ from llms.protocol.chat import ChatRequest, Chunk, Usage
 from llms.protocol.shape import Shape
 from llms.protocol.stream import ChunkReader
 from llms.providers.beginning import Begun
+from llms.streaming.deadline import until_needed
 from llms.streaming.lane import Lane, Unframed
 
 if TYPE_CHECKING:
@@ -69,12 +70,12 @@ class Inline:
         self._quiet = 0.0
         """For so many seconds nothing had come when this ended."""
         self._deadline = lease.deadline
-        self._idle = min(timeouts.idle or row.heartbeat, row.heartbeat or timeouts.idle)
+        self._idle = until_needed(timeouts.idle, row.heartbeat)
         """The silence that a stream bears before somebody has to do something about it."""
         patience = timeouts.first_chunk if request.stream else timeouts.answer
         # Before the first chunk nobody knows which row will answer, so that the default counts.
         beat = started.fleet.config.defaults.heartbeat if request.stream else 0
-        self._wait = min(patience or beat, beat or patience)
+        self._wait = until_needed(patience, beat)
         self._deadline.watch(self.cancel)
         self._deadline.arm(self._wait, SILENT)
         begun.listen(self.arrived)

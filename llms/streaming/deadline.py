@@ -148,3 +148,12 @@ class Deadline:
         if left > 0:
             self.arm(max(_AT_ONCE, left - PERIOD), self._what, of=self._seconds)
         return left > 0
+
+
+def until_needed(patience: float, heartbeat: float) -> float:
+    """Return the seconds of silence after which somebody has to be there, to end it or to send a heartbeat; 0: never.
+
+    For a heartbeat that is a tick before it is due: what comes then takes one more.
+    """
+    beat = max(_AT_ONCE, heartbeat - PERIOD) if heartbeat else patience
+    return min(patience or beat, beat)
