@@ -234,6 +234,7 @@ class Inline:
     def _let_go(self) -> None:
         """End the account, and give back what was taken."""
         self._is_over = True
+        self._lane = None  # which may hold this
         exchange = self.exchange
         if exchange.ttft is None:
             self._started.let_go()
@@ -267,6 +268,7 @@ class Inline:
     def _hand_over(self, opening: Callable[[], Coroutine[Any, Any, Opening]]) -> None:
         self._is_over = True
         self._close_lane()
+        self._lane = None
         self._quiet = self._deadline.waited(self._wait if self.exchange.ttft is None else self._idle)
         self._deadline.moved()
         self._client.go_on(opening, quiet=self._quiet)

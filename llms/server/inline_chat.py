@@ -84,7 +84,7 @@ class InlineChat:
     def leave(self) -> None:
         """Stop the upstream: the client has left."""
         if self._inline is not None:
-            self._services.running.remove(self._inline)
+            self._count_out(self._inline)
             self._inline.leave()
             self._inline = None
 
@@ -96,7 +96,11 @@ class InlineChat:
     def taken_over(self) -> None:
         """Count it out: a task is counted instead."""
         if self._inline is not None:
-            self._services.running.remove(self._inline)
+            self._count_out(self._inline)
+
+    def _count_out(self, inline: Inline) -> None:
+        self._services.running.remove(inline)
+        self._growing = self._passing = None  # which holds this
 
     # -- what the gateway tells --------------------------------------------------------------------------
 
@@ -148,7 +152,7 @@ class InlineChat:
     def over(self) -> None:
         """Let the connection go on."""
         if self._inline is not None:
-            self._services.running.remove(self._inline)
+            self._count_out(self._inline)
             self._inline = None
         self._exchange.over(keeps=not self._services.draining)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 
 import pytest
 
+from llms.testing.answers import chunk
 from llms.testing.fake_upstream import (
     FakeUpstream,
     Script,
@@ -17,6 +18,7 @@ from llms.testing.fake_upstream import (
     error,
     event,
     head,
+    pause,
     stall,
     text_stream,
     whole,
@@ -24,8 +26,12 @@ from llms.testing.fake_upstream import (
 from tests.proxy import Proxy, RawClient, ask, chat, one_upstream, serving
 
 BEGUN = text_stream("a b c").first(3)
+APART = [step for word in "abcdef" for step in (event(chunk({"content": word})), pause(0.01))]
+"""Repeated chunks, each of them a read."""
 FAILURES: dict[str, Script] = {
     "none": text_stream("a b c"),
+    "none, read by read": BEGUN.then(*APART, event(chunk({}, "stop")), event("[DONE]")),
+    "closed, read by read": BEGUN.then(*APART, close()),
     "none, whole": whole("a b c"),
     "a refusal": error(429),
     "a defect of the upstream": error(500),
