@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from math import inf
 from typing import Any, final
 
 from llms.gateway import Whole
@@ -21,6 +22,7 @@ from llms.server.routing_headers import routing_headers
 from llms.server.services import Services
 from llms.server.sinks import told
 from llms.streaming.lane import Lane
+from llms.streaming.ticker import SOON
 
 
 @final
@@ -34,6 +36,8 @@ class InlineChat:
         "_inline",
         "_passing",
         "_services",
+        "_ticker",
+        "_told_at",
         "_wire",
         "chat",
         "dialect",
@@ -61,6 +65,9 @@ class InlineChat:
         self._passing: Callable[[bytes], int] | None = None
         """Passes it on in other words, for as long as nothing else is told."""
         self._services = services
+        self._ticker = services.gateway.ticker
+        self._told_at = inf
+        """When something was told last in other words, by the ticker; not all that comes is told so."""
         self._inline: Inline | None = None
         self.chat = chat
         self.dialect = dialect
@@ -68,7 +75,7 @@ class InlineChat:
         self.opening: Callable[[], Coroutine[Any, Any, Any]] | None = None
         """What brings the rest of the answer, once somebody has to wait for it."""
         self.quiet = 0.0
-        """For so many seconds nothing had come then."""
+        """For so many seconds nothing had been told then."""
 
     def begin(self) -> bool:
         """Send the request on, where that is possible at once."""
@@ -111,9 +118,12 @@ class InlineChat:
         self._exchange.send_now(head("200 OK", headers, length=len(body)) + body)
 
     def tell(self, chunk: Chunk) -> bool:
-        """Send a chunk; tell whether the client keeps up."""
+        """Send a chunk; tell whether the client keeps up, and is not kept waiting by what it is not told."""
         self._growing = None
-        return self._send(self.telling.chunk(chunk))
+        data = self.telling.chunk(chunk)
+        if data:
+            self._told_at = self._ticker.now
+        return self._send(data) and (bool(data) or self._ticker.now - self._told_at < SOON)
 
     def pass_by(self, shape: Shape, data: bytes) -> int:
         """Send what is only events of a shape, as they came or in other words; return how many they are."""
@@ -122,7 +132,10 @@ class InlineChat:
             return count if count and self.pass_on(data if data.isascii() else self._wire(data)) else 0
         if shape is not self._growing:
             self._growing, self._passing = shape, told(self, self.telling)(shape)
-        return self._passing(data) if self._passing is not None else 0
+        count = self._passing(data) if self._passing is not None else 0
+        if count:
+            self._told_at = self._ticker.now
+        return count
 
     @property
     def keeps_up(self) -> bool:
@@ -142,7 +155,7 @@ class InlineChat:
         transport = self._exchange.transport
         if transport is None or self._wire is None:
             return None
-        return Lane(transport, exchange, ticker=self._services.gateway.ticker, wire=self._wire)
+        return Lane(transport, exchange, ticker=self._ticker, wire=self._wire)
 
     def end(self, chunk: Chunk) -> None:
         """Send the end of a whole stream."""
@@ -158,7 +171,9 @@ class InlineChat:
 
     def go_on(self, opening: Callable[[], Coroutine[Any, Any, Opening]], *, quiet: float) -> None:
         """Have a task wait for the rest."""
-        self.opening, self.quiet = opening, quiet
+        # What was passed on as it came is in `quiet` alone; what came and was not told is silence to the client.
+        own = self._ticker.now - self._told_at if self._wire is None else quiet
+        self.opening, self.quiet = opening, max(quiet, own)
 
         def ended(_: asyncio.Task[None]) -> None:
             self.leave()  # does nothing, unless the task was cancelled before its first step

@@ -41,7 +41,7 @@ from llms.testing.fake_upstream import (
     wait,
     whole,
 )
-from llms.testing.steps import Step
+from llms.testing.steps import Step, pause
 from tests.gateway.test_short_cut import read_by_read, says
 from tests.protocol.dialects.messages.legal import events_of, message_of
 from tests.proxy import Proxy, RawClient, ask, chat, one_upstream, serving
@@ -281,6 +281,18 @@ async def test_a_silent_stream_hears_heartbeats_until_its_time_is_over(hot: Serv
         assert "nothing for 0.9 s" in reply.error["message"]
         await served.let_go()
         client.close()
+
+
+async def test_thoughts_that_are_not_told_are_silence_to_the_client(hot: Serve) -> None:
+    thoughts = [
+        step for number in range(18) for step in (event(chunk({"reasoning_content": f"t{number}"})), pause(0.1))
+    ]
+    async with hot("heartbeat: 300ms, retries: 0") as served:
+        served.upstream.script(answer(ROLE, *thoughts, *SAYS, STOP, DONE))
+        reply = await ask(served.proxy, asked(), path=MESSAGES, headers=SDK)
+        assert MESSAGES_PING in reply.body
+        assert message_of(reply.body)["content"][0]["text"] == "w0 w1 w2 w3 "
+        await served.let_go()
 
 
 async def test_providers_that_a_request_may_come_to_are_held(hot: Serve) -> None:
