@@ -14,9 +14,9 @@ import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from llms.stores.answers import AnswerStore, KeptAnswer
+from llms.stores.redis_rounds import AWAY
 
 _log = structlog.get_logger()
 _PATIENCE: Final = 1.0
@@ -86,7 +86,7 @@ class RedisAnswers:
         """Return what Redis answers; None, and a line in the log, while it cannot be reached."""
         try:
             found = await work
-        except (RedisError, OSError, TimeoutError) as problem:
+        except AWAY as problem:
             if not self._is_lost:
                 self._is_lost = True
                 _log.error("the store of answers is lost; nothing is kept until it is back", problem=str(problem))

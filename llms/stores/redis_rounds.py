@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, Final, final
+
+from redis.exceptions import RedisError
 
 from llms.stores.streams import StoreLost
 
 Command = tuple[Any, ...]
+AWAY: Final = (RedisError, OSError, TimeoutError, RuntimeError)
+"""What the client raises where Redis cannot be reached; the last is uvloop's, for a connection that was just closed."""
 
 
 @final
@@ -24,7 +28,7 @@ class Rounds:
         self._sent: asyncio.Future[list[Any]] | None = None
 
     async def send(self, commands: Sequence[Command]) -> list[Any]:
-        """Return the answers, errors of Redis among them; raise RedisError, OSError or StoreLost for no answer."""
+        """Return the answers, errors of Redis among them; raise StoreLost, or one of AWAY, for no answer."""
         start = len(self._asked)
         self._asked += commands
         if self._sent is None:

@@ -16,7 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from llms.stores.redis_rounds import Command, Rounds
+from llms.stores.redis_rounds import AWAY, Command, Rounds
 from llms.stores.streams import Facts, Read, StoreLost, StreamStore, Taken
 
 _ENTRY: Final = 20
@@ -221,7 +221,7 @@ async def _reaching() -> AsyncGenerator[None, None]:
     """
     try:
         yield
-    except (RedisError, OSError, TimeoutError) as problem:
+    except AWAY as problem:
         raise StoreLost(str(problem)) from problem
     finally:
         task = asyncio.current_task()
